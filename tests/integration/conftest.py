@@ -1,0 +1,34 @@
+"""Shared parts of the tests that run against the real testbed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness.playbook import PlaybookRun, run_playbook
+
+Audit = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def audit(tmp_path: Path) -> Audit:
+    """Return a function that audits a live cluster with the product and returns the full JSON report."""
+
+    def run(kubeconfig: Path, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        report = tmp_path / "audit.json"
+        done: PlaybookRun = run_playbook(
+            "podnet.upkeep.audit",
+            variables={
+                "audit_kubeconfig": str(kubeconfig),
+                "audit_output_path": str(report),
+                **(variables or {}),
+            },
+        )
+        assert done.returncode == 0, done.output
+        loaded: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
+        return loaded
+
+    return run

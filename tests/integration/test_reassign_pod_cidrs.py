@@ -1,0 +1,229 @@
+"""The main job on real hosts: find the drifted Node, re-register it over SSH, and lose nothing on the way.
+
+One cluster and one story; the tests of this file build on each other and run in file order.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness.playbook import PlaybookRun, run_playbook
+from testbed import ControlPlaneSpec, HostSpec, Testbed, TestbedSpec
+from testbed.hosts import drift
+
+from . import workload
+from .conftest import Audit
+from .observers import NodeWatch, host_fingerprint, untouched_cluster
+
+pytestmark = pytest.mark.testbed
+
+CLUSTER = ipaddress.ip_network("10.121.0.0/16")
+FOREIGN = "10.200.7.0/24"
+OPERATOR = "upkeep-operator"
+LABELS = {"rack": "r1", "node-role.kubernetes.io/worker": ""}
+ANNOTATIONS = {"example.com/note": "keep"}
+TAINT = {"key": "dedicated", "value": "x", "effect": "PreferNoSchedule"}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Testbed]:
+    """Two hosts with a workload; h1 has labels, an annotation and a taint of its own and a podCIDR out of range."""
+    spec = TestbedSpec(
+        name="reassign-pod-cidrs",
+        control_plane=ControlPlaneSpec(cluster_cidrs=(str(CLUSTER),)),
+        hosts=(HostSpec("h1"), HostSpec("h2")),
+    )
+    with Testbed.up(spec) as testbed:
+        testbed.client.patch("/api/v1/nodes/h1", {"metadata": {"labels": LABELS, "annotations": ANNOTATIONS}})
+        testbed.client.patch("/api/v1/nodes/h1", {"spec": {"taints": [TAINT]}})
+        drift.make_drifted(testbed, "h1", (FOREIGN,))
+        workload.deploy(testbed)
+        workload.wait_until("the workload is ready", lambda: workload.workload_ready(testbed))
+        workload.wait_until("h1 runs a pod", lambda: workload.network_pods(testbed, "h1"))
+        yield testbed
+
+
+@pytest.fixture(scope="module")
+def operator_kubeconfig(cluster: Testbed) -> Path:
+    """A kubeconfig of its own, so that the API server's audit log tells our requests from all others."""
+    return Path(cluster.kubeconfig_for(OPERATOR, ("system:masters",)))
+
+
+def reassign(
+    cluster: Testbed, kubeconfig: Path, *arguments: str, inventory: Path | None = None, **variables: Any
+) -> PlaybookRun:
+    """Run the repair playbook with what the testbed needs: its probe image and a folder for before-images."""
+    return run_playbook(
+        "podnet.upkeep.reassign_pod_cidrs",
+        ["-i", str(inventory or cluster.inventory), *arguments],
+        variables={
+            "reassign_pod_cidrs_kubeconfig": str(kubeconfig),
+            "reassign_pod_cidrs_state_dir": str(Path(cluster.directory) / "before-images"),
+            "reassign_pod_cidrs_probe_image": workload.IMAGE,
+            **variables,
+        },
+    )
+
+
+def node_of(cluster: Testbed, name: str) -> dict[str, Any]:
+    """The Node object."""
+    node: dict[str, Any] = cluster.client.get(f"/api/v1/nodes/{name}")
+    return node
+
+
+def owner_uids(cluster: Testbed, path: str) -> set[str]:
+    """Owner uids of one object."""
+    found = cluster.client.get(path)
+    return {reference["uid"] for reference in found["metadata"].get("ownerReferences", ())}
+
+
+def assert_addresses_in_node_cidr(cluster: Testbed, name: str) -> None:
+    """Every pod with a pod network address has it from the Node's podCIDR."""
+    block = ipaddress.ip_network(node_of(cluster, name)["spec"]["podCIDR"])
+    pods = workload.network_pods(cluster, name)
+    assert pods, f"no Ready pod with an address on {name}: nothing was proved"
+    foreign = {
+        pod["metadata"]["name"]: pod["status"]["podIP"]
+        for pod in pods
+        if ipaddress.ip_address(pod["status"]["podIP"]) not in block
+    }
+    assert foreign == {}
+
+
+def finding_ids(report: dict[str, Any], subject: str) -> set[str]:
+    """Ids of the findings about one object."""
+    return {finding["id"] for finding in report["findings"] if finding["subject"]["name"] == subject}
+
+
+def test_audit_names_the_drifted_node(cluster: Testbed, audit: Audit) -> None:
+    """The drifted Node is critical and its remedy is this playbook; the healthy one has no finding of its own."""
+    report = audit(cluster.kubeconfig)
+    assert "node-cidr-out-of-range" in finding_ids(report, "h1")
+    finding = next(entry for entry in report["findings"] if entry["id"] == "node-cidr-out-of-range")
+    assert finding["severity"] == "critical"
+    assert finding["remedy"]["playbook"] == "podnet.upkeep.reassign_pod_cidrs"
+    assert finding_ids(report, "h2") == set()
+
+
+def test_check_mode_shows_the_plan_and_writes_nothing(cluster: Testbed, operator_kubeconfig: Path) -> None:
+    """`--check --diff`: the plan is complete, the API server saw no write and the hosts are as they were."""
+    before = {name: host_fingerprint(cluster, name) for name in cluster.hosts}
+    with untouched_cluster(cluster, OPERATOR):
+        done = reassign(cluster, operator_kubeconfig, "--check", "--diff")
+    assert done.returncode == 0, done.output
+    assert FOREIGN in done.output and "h1" in done.output
+    assert "dedicated" in done.output, "the plan does not show the taint that will be restored"
+    assert {name: host_fingerprint(cluster, name) for name in cluster.hosts} == before
+    assert not (Path(cluster.directory) / "before-images").exists()
+
+
+def test_repair_loses_nothing(cluster: Testbed, operator_kubeconfig: Path) -> None:
+    """New uid, in range, metadata equal, never schedulable in between, no old address, old dependents gone, reachable."""
+    before = node_of(cluster, "h1")
+    with NodeWatch(cluster, "h1") as watch:
+        done = reassign(cluster, operator_kubeconfig)
+    assert done.returncode == 0, done.output
+    after = node_of(cluster, "h1")
+
+    assert after["metadata"]["uid"] != before["metadata"]["uid"]
+    assert ipaddress.ip_network(after["spec"]["podCIDR"]).subnet_of(CLUSTER)
+    assert after["status"]["nodeInfo"]["machineID"] == before["status"]["nodeInfo"]["machineID"]
+    assert after["metadata"]["labels"] == before["metadata"]["labels"]
+    documented = {"node.alpha.kubernetes.io/ttl", "volumes.kubernetes.io/controller-managed-attach-detach"}
+    annotations = [
+        {key: value for key, value in node["metadata"].get("annotations", {}).items() if key not in documented}
+        for node in (before, after)
+    ]
+    assert annotations[0] == annotations[1]
+    assert [taint for taint in after["spec"].get("taints", ()) if not taint["key"].startswith("node.kubernetes.io/")] == [
+        TAINT
+    ]
+    assert not after["spec"].get("unschedulable")
+
+    cordoned = [index for index, version in enumerate(watch.versions) if version.unschedulable]
+    assert {before["metadata"]["uid"], after["metadata"]["uid"]} <= {version.uid for version in watch.versions}
+    between = watch.versions[cordoned[0] : cordoned[-1] + 1]
+    assert all(version.unschedulable for version in between)
+    reborn = next(version for version in watch.versions if version.uid == after["metadata"]["uid"])
+    assert reborn.unschedulable, "the new Node object was schedulable when it was created"
+
+    new_uid = {after["metadata"]["uid"]}
+    workload.wait_until(
+        "the Lease is renewed by the new Node",
+        lambda: (
+            owner_uids(cluster, "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/h1") == new_uid
+        ),
+    )
+    assert owner_uids(cluster, "/apis/storage.k8s.io/v1/csinodes/h1") == new_uid
+    workload.wait_until("the workload is ready again", lambda: workload.workload_ready(cluster))
+    assert_addresses_in_node_cidr(cluster, "h1")
+    target = next(pod for pod in workload.network_pods(cluster, "h1"))
+    assert workload.answers(cluster, "h2", target["status"]["podIP"])
+    leftovers = [
+        pod["metadata"]["name"]
+        for pod in cluster.client.list("/api/v1/pods", params={"labelSelector": "app.kubernetes.io/managed-by=podnet.upkeep"})
+    ]
+    assert leftovers == []
+
+
+def test_second_run_changes_nothing(cluster: Testbed, operator_kubeconfig: Path, audit: Audit) -> None:
+    """The audit is clean, and the same command again changes nothing and writes nothing."""
+    report = audit(cluster.kubeconfig)
+    assert [entry for entry in report["findings"] if entry["severity"] in ("critical", "warning")] == []
+    with untouched_cluster(cluster, OPERATOR):
+        done = reassign(cluster, operator_kubeconfig)
+    assert done.returncode == 0, done.output
+    assert done.changed == 0
+
+
+def test_naive_sequence_of_the_runbook_loses(cluster: Testbed) -> None:
+    """Why this collection exists: drain, delete, restart kubelet, uncordon on h2 (kept as documentation).
+
+    The Node gets a new podCIDR and loses its metadata; new pods are Running and Ready with addresses of the *old*
+    podCIDR, and nobody on another host can reach them.
+    """
+    cluster.client.patch("/api/v1/nodes/h2", {"metadata": {"labels": LABELS, "annotations": ANNOTATIONS}})
+    cluster.client.patch("/api/v1/nodes/h2", {"spec": {"taints": [TAINT]}})
+    before = node_of(cluster, "h2")
+    drift.naive_reregistration(cluster, "h2")
+    after = node_of(cluster, "h2")
+    assert after["spec"]["podCIDR"] != before["spec"]["podCIDR"]
+    assert "rack" not in after["metadata"]["labels"]
+    assert "example.com/note" not in after["metadata"].get("annotations", {})
+    assert TAINT not in after["spec"].get("taints", ())
+
+    for pod in cluster.client.list("/api/v1/namespaces/default/pods", params={"labelSelector": "app=web"}):
+        cluster.client.delete(f"/api/v1/namespaces/default/pods/{pod['metadata']['name']}")
+    workload.wait_until("the workload says it is ready", lambda: workload.workload_ready(cluster))
+    old_block = ipaddress.ip_network(before["spec"]["podCIDR"])
+    workload.wait_until(
+        "a new pod runs on h2",
+        lambda: [pod for pod in workload.network_pods(cluster, "h2") if pod["metadata"]["namespace"] == "default"],
+    )
+    new_pod = next(
+        pod for pod in workload.network_pods(cluster, "h2") if pod["metadata"]["namespace"] == "default"
+    )
+    assert ipaddress.ip_address(new_pod["status"]["podIP"]) in old_block
+    assert not workload.answers(cluster, "h1", new_pod["status"]["podIP"])
+
+
+def test_audit_names_the_naive_state(cluster: Testbed, audit: Audit) -> None:
+    """Everything says Ready; the audit says which pods nobody can reach and what mends it."""
+    report = audit(cluster.kubeconfig)
+    assert "pod-address-outside-node-cidr" in finding_ids(report, "h2")
+
+
+def test_playbook_mends_the_naive_state(cluster: Testbed, operator_kubeconfig: Path, audit: Audit) -> None:
+    """After the repair every address is of the Node's podCIDR and pods answer across hosts, both ways."""
+    done = reassign(cluster, operator_kubeconfig)
+    assert done.returncode == 0, done.output
+    workload.wait_until("the workload is ready again", lambda: workload.workload_ready(cluster))
+    assert_addresses_in_node_cidr(cluster, "h2")
+    for source, target in (("h1", "h2"), ("h2", "h1")):
+        assert workload.answers(cluster, source, workload.network_pods(cluster, target)[0]["status"]["podIP"])
+    report = audit(cluster.kubeconfig)
+    assert [entry for entry in report["findings"] if entry["severity"] in ("critical", "warning")] == []
