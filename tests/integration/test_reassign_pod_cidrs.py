@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from harness.playbook import PlaybookRun, run_playbook
 from testbed import ControlPlaneSpec, HostSpec, Testbed, TestbedSpec
 from testbed.hosts import drift
@@ -119,6 +120,67 @@ def test_check_mode_shows_the_plan_and_writes_nothing(cluster: Testbed, operator
     assert "dedicated" in done.output, "the plan does not show the taint that will be restored"
     assert {name: host_fingerprint(cluster, name) for name in cluster.hosts} == before
     assert not (Path(cluster.directory) / "before-images").exists()
+
+
+def broken_kubeconfig(cluster: Testbed, tmp_path: Path, **changes: str) -> Path:
+    """A copy of the operator's kubeconfig in which the server is another one."""
+    source = yaml.safe_load(Path(cluster.kubeconfig).read_text(encoding="utf-8"))
+    source["clusters"][0]["cluster"].update(changes)
+    target = tmp_path / "kubeconfig"
+    target.write_text(yaml.safe_dump(source), encoding="utf-8")
+    return target
+
+
+def inventory_with(cluster: Testbed, tmp_path: Path, addresses: dict[str, str]) -> Path:
+    """The testbed's inventory with other hosts: {inventory name: host of the testbed whose address it gets}."""
+    source = yaml.safe_load(Path(cluster.inventory).read_text(encoding="utf-8"))
+    known = source["all"]["hosts"]
+    source["all"]["hosts"] = {name: {**known[host]} for name, host in addresses.items()}
+    target = tmp_path / "inventory.yml"
+    target.write_text(yaml.safe_dump(source), encoding="utf-8")
+    return target
+
+
+def assert_one_clear_sentence(done: PlaybookRun, *words: str) -> None:
+    """The run failed, said each of `words`, and showed no traceback."""
+    assert done.returncode != 0, done.output
+    assert "Traceback" not in done.output and "MODULE FAILURE" not in done.output, done.output
+    for word in words:
+        assert word in done.flat_output, f"{word!r} is not in:\n{done.output}"
+
+
+@pytest.mark.parametrize(
+    "case",
+    ["missing-kubeconfig", "unreachable-api", "no-such-node", "node-without-host", "wrong-machine", "no-permission"],
+)
+def test_bad_input_is_one_sentence_and_changes_nothing(
+    case: str, cluster: Testbed, operator_kubeconfig: Path, tmp_path: Path
+) -> None:
+    """Each mistake is answered by a sentence that names it; neither the cluster nor a host is touched."""
+    before = {name: host_fingerprint(cluster, name) for name in cluster.hosts}
+    versions = {name: node_of(cluster, name)["spec"] for name in cluster.hosts}
+    if case == "missing-kubeconfig":
+        done = reassign(cluster, tmp_path / "none.conf")
+        assert_one_clear_sentence(done, "none.conf")
+    elif case == "unreachable-api":
+        done = reassign(cluster, broken_kubeconfig(cluster, tmp_path, server="https://127.0.0.1:9"))
+        assert_one_clear_sentence(done, "https://127.0.0.1:9", "refused")
+    elif case == "no-such-node":
+        done = reassign(cluster, operator_kubeconfig, reassign_pod_cidrs_nodes=["h9"])
+        assert_one_clear_sentence(done, "h9", "no Node")
+    elif case == "node-without-host":
+        inventory = inventory_with(cluster, tmp_path, {"h2": "h2"})
+        done = reassign(cluster, operator_kubeconfig, inventory=inventory, reassign_pod_cidrs_nodes=["h1"])
+        assert_one_clear_sentence(done, "h1", "inventory")
+    elif case == "wrong-machine":
+        inventory = inventory_with(cluster, tmp_path, {"h1": "h2", "h2": "h1"})
+        done = reassign(cluster, operator_kubeconfig, inventory=inventory)
+        assert_one_clear_sentence(done, "h1", "machine-id")
+    else:
+        done = reassign(cluster, Path(cluster.kubeconfig_for("nobody-in-particular", ())))
+        assert_one_clear_sentence(done, "nodes", "nobody-in-particular")
+    assert {name: host_fingerprint(cluster, name) for name in cluster.hosts} == before
+    assert {name: node_of(cluster, name)["spec"] for name in cluster.hosts} == versions
 
 
 def test_repair_loses_nothing(cluster: Testbed, operator_kubeconfig: Path) -> None:
