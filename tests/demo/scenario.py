@@ -1,0 +1,67 @@
+"""The sick cluster of the demonstration: one host with a drifted podCIDR, and because of it one without any.
+
+The pool is 10.121.0.0/21 with /24 blocks: eight. Host h2 was given 10.121.4.0/22 by hand (the mask of an older
+cluster) and so holds four of them. Everything else fills the other four, and host h3, which registers last, gets
+`CIDRNotAvailable` from the controller-manager. Re-registering h2 frees three blocks: h3 gets one without being touched.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from testbed import ControlPlaneSpec, HostSpec, KwokSpec, Testbed, TestbedSpec
+from testbed.hosts import drift
+
+CLUSTER_CIDR = "10.121.0.0/21"
+BLOCKS = 8
+DRIFTED = "h2"
+DRIFTED_CIDR = "10.121.4.0/22"
+DRIFTED_BLOCKS = 4
+WAITING = "h3"
+
+
+def specification(name: str) -> TestbedSpec:
+    """Three hosts, the real control plane, and kwok for the Nodes that only fill the pool."""
+    return TestbedSpec(
+        name=name,
+        control_plane=ControlPlaneSpec(cluster_cidrs=(CLUSTER_CIDR,), node_mask_size_ipv4=24),
+        kwok=KwokSpec(),
+        hosts=(HostSpec("h1"), HostSpec(DRIFTED), HostSpec(WAITING)),
+    )
+
+
+def make_sick(testbed: Testbed) -> None:
+    """Bring the healthy testbed into the state above and wait until the controller-manager has said no to h3."""
+    drift.make_drifted(testbed, DRIFTED, (DRIFTED_CIDR,))
+    drift.unregister(testbed, WAITING)
+    _fill_pool(testbed)
+    drift.register(testbed, WAITING)
+    _wait_for_refusal(testbed, WAITING)
+
+
+def _fill_pool(testbed: Testbed) -> None:
+    """Add simulated Nodes until no block is left for the waiting host."""
+    nodes = testbed.client.list("/api/v1/nodes")
+    single = sum(1 for node in nodes if node["spec"].get("podCIDR") and node["metadata"]["name"] != DRIFTED)
+    testbed.kwok.create_nodes(BLOCKS - DRIFTED_BLOCKS - single, prefix="simulated")
+    _wait(
+        "every simulated Node has a podCIDR",
+        lambda: all(node["spec"].get("podCIDR") for node in testbed.client.list("/api/v1/nodes")),
+    )
+
+
+def _wait_for_refusal(testbed: Testbed, name: str) -> None:
+    selector = f"involvedObject.kind=Node,involvedObject.name={name},reason=CIDRNotAvailable"
+    _wait(
+        f"the controller-manager refuses a block to {name}",
+        lambda: testbed.client.list("/api/v1/namespaces/default/events", params={"fieldSelector": selector}),
+    )
+
+
+def _wait(what: str, condition: Any, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"not within {seconds:.0f} s: {what}")
+        time.sleep(0.2)
