@@ -1,0 +1,86 @@
+"""The real cilium-operator (generic) as a process: CRDs, identity, endpoint and node GC, cluster-pool IPAM."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from . import binaries, objects, processes
+from .client import Client
+from .control_plane import ControlPlane, free_port
+from .spec import CiliumOperatorSpec
+
+_NAME = "cilium-operator"
+CRDS = (
+    "ciliumcidrgroups",
+    "ciliumclusterwidenetworkpolicies",
+    "ciliumendpoints",
+    "ciliumidentities",
+    "ciliuml2announcementpolicies",
+    "ciliumloadbalancerippools",
+    "ciliumnetworkpolicies",
+    "ciliumnodeconfigs",
+    "ciliumnodes",
+    "ciliumpodippools",
+)
+
+
+class CiliumOperator:
+    """The operator of one testbed; it reads its options from the folder `cilium-config`, one file for each key."""
+
+    def __init__(self, run_dir: Path, spec: CiliumOperatorSpec, control_plane: ControlPlane) -> None:
+        self.run_dir = run_dir
+        self.spec = spec
+        self._control_plane = control_plane
+
+    def start(self, *, wait_seconds: float = 60) -> None:
+        """Publish the objects of an installation, start the operator, and wait until it has registered its CRDs.
+
+        Raises TimeoutError with the end of its log when it has not after `wait_seconds`.
+        """
+        client = Client(self._control_plane.kubeconfig)
+        for path, made in objects.cilium_objects(self.spec):
+            client.apply(path, made)
+        self.start_process()
+        end = time.monotonic() + wait_seconds
+        path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+        while True:
+            there = {crd["metadata"]["name"].split(".")[0] for crd in client.list(path)}
+            if there.issuperset({"ciliumidentities", "ciliumnodes", "ciliumendpoints", "ciliumpodippools"}):
+                return
+            record = processes.read(self.run_dir, _NAME)
+            if time.monotonic() > end or record is None or not processes.alive(record):
+                raise TimeoutError(f"cilium-operator registered only {sorted(there)}: {self.log_tail()}")
+            time.sleep(0.2)
+
+    def start_process(self) -> None:
+        """Start the operator with the configuration as it is now."""
+        folder = self.run_dir / "cilium-config"
+        folder.mkdir(exist_ok=True)
+        for old in folder.iterdir():
+            old.unlink()
+        for key, value in objects.cilium_config(self.spec).items():
+            (folder / key).write_text(value, encoding="utf-8")
+        ports = [free_port("127.0.0.1") for _use in range(3)]
+        argv = [
+            str(binaries.locate([_NAME])[_NAME]),
+            f"--config-dir={folder}",
+            f"--k8s-kubeconfig-path={self._control_plane.kubeconfig}",
+            "--k8s-namespace=kube-system",
+            f"--operator-api-serve-addr=127.0.0.1:{ports[0]}",
+            "--enable-metrics",
+            f"--operator-prometheus-serve-addr=127.0.0.1:{ports[1]}",
+            f"--gops-port={ports[2]}",
+            "--leader-election-lease-duration=5s",
+            "--leader-election-renew-deadline=3s",
+            "--leader-election-retry-period=1s",
+        ]
+        processes.start(self.run_dir, _NAME, argv)
+
+    def stop(self) -> None:
+        """Stop the operator."""
+        processes.stop(self.run_dir, _NAME)
+
+    def log_tail(self, lines: int = 5) -> str:
+        """The end of its log."""
+        return processes.tail(self.run_dir, _NAME, lines)

@@ -1,0 +1,247 @@
+"""etcd, kube-apiserver, kube-controller-manager and kube-scheduler: the real ones, as recorded processes."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import json
+import shutil
+import socket
+import time
+from pathlib import Path
+
+import urllib3
+
+from . import binaries, processes
+from .client import Client, ServerError
+from .pki import Authority
+from .spec import ControlPlaneSpec
+
+COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+
+_AUDIT_POLICY = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived", "ResponseStarted"],
+    "rules": [{"level": "Metadata"}],
+}
+
+
+def free_port(address: str) -> int:
+    """A TCP port that nobody listens on at `address` right now."""
+    with socket.socket() as probe:
+        probe.bind((address, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class ControlPlane:
+    """The control plane of one testbed, kept in its run folder."""
+
+    def __init__(self, run_dir: Path, spec: ControlPlaneSpec, address: str) -> None:
+        """`address`: where the API server listens (loopback, or the bridge when there are hosts)."""
+        self.run_dir = run_dir
+        self.spec = spec
+        self.address = address
+        self._ports_file = run_dir / "ports.json"
+        self.pki_dir = run_dir / "pki"
+        self.audit_log = run_dir / "log" / "audit.jsonl"
+
+    # -- addresses and files ---------------------------------------------------------------------------------------
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """Ports by use; chosen at the first start and kept."""
+        if not self._ports_file.exists():
+            chosen = {name: free_port("127.0.0.1") for name in ("etcd", "etcd-peer", "controller-manager", "scheduler")}
+            chosen["api"] = free_port(self.address)
+            self._ports_file.write_text(json.dumps(chosen), encoding="utf-8")
+        loaded: dict[str, int] = json.loads(self._ports_file.read_text(encoding="utf-8"))
+        return loaded
+
+    @property
+    def server(self) -> str:
+        """URL of the API server."""
+        return f"https://{self.address}:{self.ports['api']}"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The admin's kubeconfig (group system:masters)."""
+        return self.run_dir / "admin.conf"
+
+    @property
+    def authority(self) -> Authority:
+        """The cluster's certificate authority."""
+        return Authority(self.pki_dir)
+
+    def kubeconfig_for(self, user: str, groups: tuple[str, ...] = ()) -> Path:
+        """A kubeconfig of a user with these groups (its own certificate)."""
+        path = self.run_dir / f"{user}.conf"
+        if not path.exists():
+            name = f"user-{user.replace(':', '-')}"
+            certificate = self.authority.issue(name, user, groups)
+            self.authority.kubeconfig(path, self.server, certificate)
+        return path
+
+    # -- life ------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start everything and wait until the API is ready.
+
+        Raises TimeoutError with the end of the API server's log when it is not ready within a minute.
+        """
+        authority = Authority.create(self.pki_dir)
+        services = [str(ipaddress.ip_network(text)[1]) for text in self.spec.service_ranges]
+        authority.issue(
+            "apiserver",
+            "kube-apiserver",
+            dns_names=("kubernetes", "kubernetes.default.svc", "localhost"),
+            ip_addresses=("127.0.0.1", *({self.address} - {"127.0.0.1"}), *services),
+        )
+        admin = authority.issue("admin", "kubernetes-admin", ("system:masters",))
+        authority.kubeconfig(self.kubeconfig, self.server, admin)
+        for component in ("kube-controller-manager", "kube-scheduler"):
+            certificate = authority.issue(component, f"system:{component}")
+            authority.kubeconfig(self.run_dir / f"{component}.conf", self.server, certificate)
+        (self.run_dir / "audit-policy.json").write_text(json.dumps(_AUDIT_POLICY), encoding="utf-8")
+        for component in COMPONENTS:
+            self.start_component(component)
+            if component == "kube-apiserver":
+                self.wait_ready()
+
+    def start_component(self, component: str) -> None:
+        """Start one component of COMPONENTS."""
+        binary = binaries.locate([component])[component]
+        processes.start(self.run_dir, component, [str(binary), *self.arguments(component)])
+
+    def stop_component(self, component: str) -> None:
+        """Stop one component."""
+        processes.stop(self.run_dir, component)
+
+    def wait_ready(self, seconds: float = 60) -> None:
+        """Poll /readyz until it says ok; TimeoutError after `seconds`."""
+        client = Client(self.kubeconfig)
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                if client.get("/readyz").get("text") == "ok":
+                    return
+            except (ServerError, urllib3.exceptions.HTTPError):
+                pass  # not up yet: that is what is being waited for
+            record = processes.read(self.run_dir, "kube-apiserver")
+            if time.monotonic() > end or record is None or not processes.alive(record):
+                raise TimeoutError(f"the API server is not ready: {processes.tail(self.run_dir, 'kube-apiserver')}")
+            time.sleep(0.1)
+
+    def restart_controller_manager(self, **changes: object) -> None:
+        """Restart kube-controller-manager with changed fields of the spec (`cluster_cidrs=...` and so on).
+
+        Its Lease is removed in between, as a controller-manager that releases it on exit would leave it, so that the
+        next one leads within a second instead of fifteen.
+        """
+        self.stop_component("kube-controller-manager")
+        self.spec = dataclasses.replace(self.spec, **changes)  # type: ignore[arg-type]
+        lease = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kube-controller-manager"
+        client = Client(self.kubeconfig)
+        if client.find(lease) is not None:
+            client.delete(lease)
+        self.start_component("kube-controller-manager")
+
+    # -- command lines ---------------------------------------------------------------------------------------------
+
+    def arguments(self, component: str) -> list[str]:
+        """Command-line arguments of one component."""
+        build = {
+            "etcd": self._etcd,
+            "kube-apiserver": self._apiserver,
+            "kube-controller-manager": self._controller_manager,
+            "kube-scheduler": self._scheduler,
+        }[component]
+        return [*build(), *self.spec.extra_arguments.get(component, ())]
+
+    def _etcd(self) -> list[str]:
+        client, peer = (f"http://127.0.0.1:{self.ports[name]}" for name in ("etcd", "etcd-peer"))
+        return [
+            "--name=testbed",
+            f"--data-dir={self.run_dir / 'etcd'}",
+            f"--listen-client-urls={client}",
+            f"--advertise-client-urls={client}",
+            f"--listen-peer-urls={peer}",
+            f"--initial-advertise-peer-urls={peer}",
+            f"--initial-cluster=testbed={peer}",
+            "--unsafe-no-fsync",
+        ]
+
+    def _apiserver(self) -> list[str]:
+        pki = self.pki_dir
+        return [
+            f"--etcd-servers=http://127.0.0.1:{self.ports['etcd']}",
+            f"--bind-address={self.address}",
+            f"--advertise-address={self.address}",
+            f"--secure-port={self.ports['api']}",
+            # the "kubernetes" Service would need an endpoint that is not loopback
+            "--endpoint-reconciler-type=none",
+            f"--service-cluster-ip-range={','.join(self.spec.service_ranges)}",
+            "--authorization-mode=Node,RBAC",
+            "--enable-admission-plugins=NodeRestriction",
+            "--allow-privileged=true",
+            f"--client-ca-file={pki / 'ca.crt'}",
+            f"--tls-cert-file={pki / 'apiserver.crt'}",
+            f"--tls-private-key-file={pki / 'apiserver.key'}",
+            f"--kubelet-client-certificate={pki / 'admin.crt'}",
+            f"--kubelet-client-key={pki / 'admin.key'}",
+            "--kubelet-preferred-address-types=InternalIP",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            f"--service-account-key-file={pki / 'sa.pub'}",
+            f"--service-account-signing-key-file={pki / 'sa.key'}",
+            f"--audit-policy-file={self.run_dir / 'audit-policy.json'}",
+            f"--audit-log-path={self.audit_log}",
+            "--audit-log-mode=blocking",
+        ]
+
+    def controller_manager_flags(self) -> list[str]:
+        """The flags an operator sees in the static pod: the pool is in them."""
+        spec, pki = self.spec, self.pki_dir
+        flags = [
+            f"--allocate-node-cidrs={'true' if spec.allocate_node_cidrs else 'false'}",
+            f"--cluster-cidr={','.join(spec.cluster_cidrs)}",
+            f"--service-cluster-ip-range={','.join(spec.service_ranges)}",
+        ]
+        families = [ipaddress.ip_network(text).version for text in spec.cluster_cidrs]
+        if spec.dual_stack:
+            flags.append(f"--node-cidr-mask-size-ipv4={spec.node_mask_size_ipv4}")
+            flags.append(f"--node-cidr-mask-size-ipv6={spec.node_mask_size_ipv6}")
+        else:
+            size = spec.node_mask_size_ipv4 if families == [4] else spec.node_mask_size_ipv6
+            flags.append(f"--node-cidr-mask-size={size}")
+        return [
+            *flags,
+            f"--kubeconfig={self.run_dir / 'kube-controller-manager.conf'}",
+            "--bind-address=127.0.0.1",
+            f"--secure-port={self.ports['controller-manager']}",
+            "--use-service-account-credentials=true",
+            "--authorization-always-allow-paths=/healthz,/readyz,/livez,/metrics",
+            f"--service-account-private-key-file={pki / 'sa.key'}",
+            f"--root-ca-file={pki / 'ca.crt'}",
+            f"--cluster-signing-cert-file={pki / 'ca.crt'}",
+            f"--cluster-signing-key-file={pki / 'ca.key'}",
+            "--leader-elect=true",
+        ]
+
+    def _controller_manager(self) -> list[str]:
+        return self.controller_manager_flags()
+
+    def _scheduler(self) -> list[str]:
+        config = self.run_dir / "kube-scheduler.conf"
+        return [
+            f"--kubeconfig={config}",
+            f"--authentication-kubeconfig={config}",
+            f"--authorization-kubeconfig={config}",
+            "--bind-address=127.0.0.1",
+            f"--secure-port={self.ports['scheduler']}",
+            "--leader-elect=false",
+        ]
+
+    def remove_files(self) -> None:
+        """Delete etcd's data (the rest of the run folder goes with the testbed)."""
+        shutil.rmtree(self.run_dir / "etcd", ignore_errors=True)
