@@ -108,6 +108,19 @@ class ControlPlane:
             self.start_component(component)
             if component == "kube-apiserver":
                 self.wait_ready()
+        self._wait_for_service_account()
+
+    def _wait_for_service_account(self, seconds: float = 30) -> None:
+        """No pod can be created before the controller-manager has made the service account of its namespace."""
+        client = Client(self.kubeconfig)
+        end = time.monotonic() + seconds
+        for namespace in ("default", "kube-system"):
+            while client.find(f"/api/v1/namespaces/{namespace}/serviceaccounts/default") is None:
+                if time.monotonic() > end:
+                    raise TimeoutError(
+                        f"no service account in {namespace}: {processes.tail(self.run_dir, 'kube-controller-manager')}"
+                    )
+                time.sleep(0.05)
 
     def start_component(self, component: str) -> None:
         """Start one component of COMPONENTS."""

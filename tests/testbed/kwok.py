@@ -34,17 +34,14 @@ class Kwok:
         """Start kwok for Nodes with the annotation of `objects.KWOK_NODE` only: hosts keep their real kubelets."""
         self._folder.mkdir(exist_ok=True)
         self.record_answers(self.spec.exec_answers)
-        (self._folder / "kwok.yaml").write_text(
-            json.dumps(
-                {
-                    "apiVersion": "kwok.x-k8s.io/v1alpha1",
-                    "kind": "ClusterExec",
-                    "metadata": {"name": "recorded"},
-                    "spec": {"execs": [{"local": {"workDir": str(self._folder)}}]},
-                }
-            ),
-            encoding="utf-8",
-        )
+        answering = {
+            "apiVersion": "kwok.x-k8s.io/v1alpha1",
+            "kind": "ClusterExec",
+            "metadata": {"name": "recorded"},
+            "spec": {"execs": [{"local": {"workDir": str(self._folder)}}]},
+        }
+        stages = (Path(__file__).parent / "kwok_stages.yaml").read_text(encoding="utf-8")
+        (self._folder / "kwok.yaml").write_text(f"{stages}---\n{json.dumps(answering)}\n", encoding="utf-8")
         address = self._control_plane.address
         port = free_port(address)
         certificate = self._control_plane.authority.issue("kwok", "kwok", ip_addresses=(address,))
@@ -75,8 +72,9 @@ class Kwok:
         script = (
             "#!/bin/sh\n"
             'digest=$(printf "%s\\n" "${0##*/}" "$@" | sha256sum | cut -c1-64)\n'
-            f"exec 3<{shlex.quote(str(texts))}/$digest || exit 127\n"
-            "cat <&3\n"
+            f"answer={shlex.quote(str(texts))}/$digest\n"
+            '[ -r "$answer" ] || exit 127\n'
+            'cat "$answer"\n'
         )
         for line, text in answers.items():
             words = shlex.split(line)

@@ -44,7 +44,7 @@ def control_plane_node(name: str) -> JsonObject:
 
 
 def controller_manager_pod(node_name: str, flags: list[str]) -> JsonObject:
-    """What a kubelet publishes for the static pod kube-controller-manager (here an ordinary pod: kwok runs it)."""
+    """The mirror pod that a kubelet publishes for the static pod kube-controller-manager (here kwok runs it)."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -52,6 +52,7 @@ def controller_manager_pod(node_name: str, flags: list[str]) -> JsonObject:
             "name": f"kube-controller-manager-{node_name}",
             "namespace": "kube-system",
             "labels": {"component": "kube-controller-manager", "tier": "control-plane"},
+            "annotations": {"kubernetes.io/config.mirror": "0", "kubernetes.io/config.source": "file"},
         },
         "spec": {
             "nodeName": node_name,
