@@ -1,0 +1,128 @@
+"""Hosts of a testbed: systemd-nspawn guests with sshd, containerd and the real kubelet."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from .. import processes
+from . import base, cgroups, guest, images, network
+from .base import HostError
+
+if TYPE_CHECKING:
+    from ..testbed import Testbed
+
+__all__ = ["HostError", "cleanup", "prepare_network", "start_all", "wait_registered"]
+
+
+def prepare_network(testbed: Testbed) -> None:
+    """Build what is missing (tree, images) and bring the bridge up: the API server will listen on it.
+
+    Raises HostError when this machine cannot have hosts.
+    """
+    base.prepare()
+    images.prepare()
+    (testbed.directory / "bridge").touch()  # before the bridge: whoever cleans up must know of it
+    network.bridge_up(testbed.index)
+
+
+def start_all(testbed: Testbed) -> None:
+    """Boot all hosts, wait until each answers over SSH and its Node is Ready, and keep their routes in step."""
+    for name in ("ssh-key", "ssh-host-key"):
+        key = testbed.directory / name
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(key)], check=True)
+    for host in testbed.hosts.values():
+        guest.start(testbed, host)
+    _write_inventory(testbed)
+    with ThreadPoolExecutor(len(testbed.hosts)) as pool:
+        list(pool.map(lambda host: host.wait_ready(), testbed.hosts.values()))
+    argv = [sys.executable, "-m", "testbed.hosts.routes", str(testbed.directory)]
+    processes.start(testbed.directory, "route-sync", argv, cwd=Path(__file__).parents[2])
+    for name in testbed.hosts:
+        wait_registered(testbed, name)
+
+
+def wait_registered(testbed: Testbed, name: str, *, uid_not: str = "", seconds: float = 120) -> None:
+    """Wait until the Node of a host is Ready (and not the object with uid `uid_not`); TimeoutError after `seconds`."""
+    end = time.monotonic() + seconds
+    while True:
+        node = testbed.client.find(f"/api/v1/nodes/{name}")
+        if node is not None and node["metadata"]["uid"] != uid_not:
+            conditions = {entry["type"]: entry["status"] for entry in node["status"].get("conditions") or ()}
+            if conditions.get("Ready") == "True":
+                return
+        if time.monotonic() > end:
+            host = testbed.hosts[name]
+            journal = host.run("journalctl -u kubelet -n 15 -o cat --no-pager", check=False).stdout
+            raise TimeoutError(f"Node {name} is not Ready: {journal}")
+        time.sleep(0.2)
+
+
+def _write_inventory(testbed: Testbed) -> None:
+    """An Ansible inventory of the hosts."""
+    arguments = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
+    hosts = {
+        host.name: {
+            "ansible_host": host.address,
+            "ansible_user": "root",
+            "ansible_ssh_private_key_file": str(host.key),
+            "ansible_ssh_common_args": arguments,
+            "ansible_python_interpreter": "/usr/bin/python3",
+        }
+        for host in testbed.hosts.values()
+    }
+    testbed.inventory.write_text(yaml.safe_dump({"all": {"hosts": hosts}}), encoding="utf-8")
+
+
+def cleanup(run_dir: Path, index: int) -> None:
+    """Remove guests, mounts, cgroups and bridge of a testbed, from its files alone; nothing there is fine."""
+    folder = run_dir / "guests"
+    names = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+    for socket in run_dir.glob("ssh[0-9]*"):
+        command = ["ssh", "-o", f"ControlPath={socket}", "-O", "exit", "testbed"]
+        subprocess.run(command, capture_output=True, check=False)
+    for name in names:
+        pid = guest.init_pid(run_dir, name)
+        cgroups.kill(index, name)  # the guest's init goes, and with its pid namespace everything inside
+        processes.stop(run_dir, guest.record_name(name), timeout=5)
+        if pid is not None:
+            _wait_gone(pid)
+    _unmount_below(run_dir)
+    for name in names:
+        _retry(lambda name=name: cgroups.remove(index, name))  # type: ignore[misc]
+    if (run_dir / "bridge").exists():
+        network.bridge_down(index)
+
+
+def _wait_gone(pid: int, seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while processes.start_time_of(pid) is not None and time.monotonic() < end:
+        time.sleep(0.05)
+
+
+def _retry(action: object, seconds: float = 10) -> None:
+    """A cgroup is busy until the kernel has buried its last process."""
+    assert callable(action)
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            action()
+            return
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.1)
+
+
+def _unmount_below(run_dir: Path) -> None:
+    prefix = f"{run_dir.resolve()}/"
+    lines = Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
+    for target in sorted((line.split()[1] for line in lines), reverse=True):
+        if target.startswith(prefix):
+            subprocess.run(["umount", "--lazy", target], check=True)

@@ -1,0 +1,59 @@
+"""The testbed's own bridge: one for each testbed, named and numbered by its index."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+
+def bridge_name(index: int) -> str:
+    """Name of the bridge of testbed `index`."""
+    return f"pnu{index}"
+
+
+def bridge_address(index: int) -> str:
+    """IPv4 address of this machine on the bridge."""
+    return f"10.98.{index}.1"
+
+
+def host_address(index: int, number: int) -> str:
+    """IPv4 address of host `number` (0, 1, ...)."""
+    return f"10.98.{index}.{10 + number}"
+
+
+def host_address_ipv6(index: int, number: int) -> str:
+    """IPv6 address (ULA) of host `number`."""
+    return f"fd00:98:{index:x}::{10 + number:x}"
+
+
+def has_ipv6() -> bool:
+    """Whether this kernel speaks IPv6."""
+    return Path("/proc/net/if_inet6").exists()
+
+
+def ip(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run `ip`; CalledProcessError when it fails and `check` is true."""
+    return subprocess.run(["ip", *words], capture_output=True, text=True, check=check)
+
+
+def bridge_exists(index: int) -> bool:
+    """Whether the bridge is there."""
+    return (Path("/sys/class/net") / bridge_name(index)).exists()
+
+
+def bridge_up(index: int) -> None:
+    """Create the bridge with its addresses. It is an island: no route, no NAT, no forwarding leads out of it."""
+    name = bridge_name(index)
+    if bridge_exists(index):
+        return
+    ip("link", "add", name, "type", "bridge")
+    ip("address", "add", f"{bridge_address(index)}/24", "dev", name)
+    if has_ipv6():
+        ip("-6", "address", "add", f"fd00:98:{index:x}::1/64", "dev", name, "nodad")
+    ip("link", "set", name, "up")
+
+
+def bridge_down(index: int) -> None:
+    """Delete the bridge; none is fine."""
+    if bridge_exists(index):
+        ip("link", "delete", bridge_name(index))

@@ -1,0 +1,3 @@
+module testbed/agnhost
+
+go 1.26.0
