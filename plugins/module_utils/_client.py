@@ -7,7 +7,7 @@
 ``kubernetes`` is used only to understand kubeconfig files, exec plugins and token refresh; the requests go through an
 own ``urllib3`` pool. That is the part of the client that stays the same from 31.x over 36.x to 37.x, where generated
 models, call signatures and even the sending of the Authorization header changed, and it gives control over retries:
-``urllib3`` repeats a DELETE on its own when the server says 429 or 503 with Retry-After, which a guarded write must not.
+``urllib3`` repeats a DELETE by itself after a 429 or 503 with Retry-After, which a guarded write must not do.
 """
 
 from __future__ import annotations
@@ -299,7 +299,7 @@ class KubeClient:
         if status == 401:
             message = (
                 f"The Kubernetes API at {self.host} does not accept the credentials of "
-                f"{self._source or 'the given options'} (401 while trying to {act}): they are missing, wrong or expired."
+                f"{self._source or 'the given options'} (401, tried to {act}): they are missing, wrong or expired."
             )
         elif status == 403:
             message = f"No permission to {act} at {self.host}: {words}."

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -190,7 +191,7 @@ def _remove(directory: Path) -> None:
     """Remove a testbed from its files alone: processes, guests, mounts, cgroups, bridge, folder. Idempotent."""
     for record in processes.records(directory):
         if not record.name.startswith("guest-"):
-            processes.stop(directory, record.name)
+            processes.stop(directory, record.name, number=signal.SIGKILL)  # nothing of it is to be kept
     if (directory / "guests").exists() or (directory / "bridge").exists():
         from . import hosts
 
