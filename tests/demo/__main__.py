@@ -117,7 +117,9 @@ def main() -> int:
         if options.offline_only:
             return 0
         if os.geteuid() != 0:
-            say("Left out: the real cluster (steps 2 to 5) needs root for hosts, bridge and cgroups; try `sudo make demo`")
+            say(
+                "Left out: the real cluster (steps 2 to 5) needs root for hosts, bridge and cgroups; try `sudo make demo`"
+            )
             return 0
         embedded(reports)
     except DemoError as error:

@@ -201,9 +201,9 @@ def test_repair_loses_nothing(cluster: Testbed, operator_kubeconfig: Path) -> No
         for node in (before, after)
     ]
     assert annotations[0] == annotations[1]
-    assert [taint for taint in after["spec"].get("taints", ()) if not taint["key"].startswith("node.kubernetes.io/")] == [
-        TAINT
-    ]
+    assert [
+        taint for taint in after["spec"].get("taints", ()) if not taint["key"].startswith("node.kubernetes.io/")
+    ] == [TAINT]
     assert not after["spec"].get("unschedulable")
 
     cordoned = [index for index, version in enumerate(watch.versions) if version.unschedulable]
@@ -216,9 +216,7 @@ def test_repair_loses_nothing(cluster: Testbed, operator_kubeconfig: Path) -> No
     new_uid = {after["metadata"]["uid"]}
     workload.wait_until(
         "the Lease is renewed by the new Node",
-        lambda: (
-            owner_uids(cluster, "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/h1") == new_uid
-        ),
+        lambda: owner_uids(cluster, "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/h1") == new_uid,
     )
     assert owner_uids(cluster, "/apis/storage.k8s.io/v1/csinodes/h1") == new_uid
     workload.wait_until("the workload is ready again", lambda: workload.workload_ready(cluster))
@@ -227,7 +225,9 @@ def test_repair_loses_nothing(cluster: Testbed, operator_kubeconfig: Path) -> No
     assert workload.answers(cluster, "h2", target["status"]["podIP"])
     leftovers = [
         pod["metadata"]["name"]
-        for pod in cluster.client.list("/api/v1/pods", params={"labelSelector": "app.kubernetes.io/managed-by=podnet.upkeep"})
+        for pod in cluster.client.list(
+            "/api/v1/pods", params={"labelSelector": "app.kubernetes.io/managed-by=podnet.upkeep"}
+        )
     ]
     assert leftovers == []
 
@@ -266,9 +266,7 @@ def test_naive_sequence_of_the_runbook_loses(cluster: Testbed) -> None:
         "a new pod runs on h2",
         lambda: [pod for pod in workload.network_pods(cluster, "h2") if pod["metadata"]["namespace"] == "default"],
     )
-    new_pod = next(
-        pod for pod in workload.network_pods(cluster, "h2") if pod["metadata"]["namespace"] == "default"
-    )
+    new_pod = next(pod for pod in workload.network_pods(cluster, "h2") if pod["metadata"]["namespace"] == "default")
     assert ipaddress.ip_address(new_pod["status"]["podIP"]) in old_block
     assert not workload.answers(cluster, "h1", new_pod["status"]["podIP"])
 

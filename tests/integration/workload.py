@@ -105,9 +105,7 @@ def wait_until(what: str, condition: Callable[[], object], seconds: float = 90) 
 
 def pods_on(testbed: Testbed, node: str) -> list[dict[str, Any]]:
     """All pods bound to one Node, terminating ones left out."""
-    pods: list[dict[str, Any]] = testbed.client.list(
-        "/api/v1/pods", params={"fieldSelector": f"spec.nodeName={node}"}
-    )
+    pods: list[dict[str, Any]] = testbed.client.list("/api/v1/pods", params={"fieldSelector": f"spec.nodeName={node}"})
     return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
 
 

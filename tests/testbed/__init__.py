@@ -1,7 +1,7 @@
 """A real cluster on one machine: control plane, cilium-operator, kwok, and hosts with real kubelets.
 
-    with Testbed.up(TestbedSpec("mine", hosts=(HostSpec("h1"),))) as testbed:
-        testbed.client.list("/api/v1/nodes")
+with Testbed.up(TestbedSpec("mine", hosts=(HostSpec("h1"),))) as testbed:
+    testbed.client.list("/api/v1/nodes")
 """
 
 from __future__ import annotations

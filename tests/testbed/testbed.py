@@ -46,7 +46,9 @@ class Testbed:
         if self.spec.hosts:
             from .hosts.host import Host
 
-            self.hosts = {host.name: Host(directory, self.index, number, host.name) for number, host in enumerate(self.spec.hosts)}
+            self.hosts = {
+                host.name: Host(directory, self.index, number, host.name) for number, host in enumerate(self.spec.hosts)
+            }
 
     # -- where things are ------------------------------------------------------------------------------------------
 

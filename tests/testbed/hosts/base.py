@@ -30,7 +30,12 @@ _PACKAGES = (
     "iputils-ping",
     "openssl",
 )
-_TOOLS = {"debootstrap": "debootstrap", "systemd-nspawn": "systemd-container", "ip": "iproute2", "ssh": "openssh-client"}
+_TOOLS = {
+    "debootstrap": "debootstrap",
+    "systemd-nspawn": "systemd-container",
+    "ip": "iproute2",
+    "ssh": "openssh-client",
+}
 
 
 class HostError(RuntimeError):

@@ -22,7 +22,9 @@ def _hierarchies() -> list[Path]:
     if is_pure_v2():
         return [_ROOT]
     mounted = [line.split() for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()]
-    return [Path(words[1]) for words in mounted if words[2] in ("cgroup", "cgroup2") and words[1].startswith(f"{_ROOT}/")]
+    return [
+        Path(words[1]) for words in mounted if words[2] in ("cgroup", "cgroup2") and words[1].startswith(f"{_ROOT}/")
+    ]
 
 
 def name_of(index: int, host: str) -> str:

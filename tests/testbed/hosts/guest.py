@@ -60,7 +60,14 @@ def _write_system_files(testbed: Testbed, host: Host, root: Path) -> None:
     addresses = [f"Address={host.address}/24"]
     if network.has_ipv6():
         addresses.append(f"Address={network.host_address_ipv6(index, host.number)}/64")
-    lines = ["[Match]", "Name=host0", "[Network]", *addresses, f"Gateway={network.bridge_address(index)}", "IPv6AcceptRA=no"]
+    lines = [
+        "[Match]",
+        "Name=host0",
+        "[Network]",
+        *addresses,
+        f"Gateway={network.bridge_address(index)}",
+        "IPv6AcceptRA=no",
+    ]
     _write(root / "etc/systemd/network/10-testbed.network", "\n".join([*lines, ""]))
     _write(root / "root/.ssh/authorized_keys", host.key.with_suffix(".pub").read_text(encoding="utf-8"), 0o600)
     (root / "root/.ssh").chmod(0o700)

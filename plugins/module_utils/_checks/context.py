@@ -1,0 +1,88 @@
+# Copyright: (c) 2026, podnet.upkeep contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# For internal use of this collection only; the interface may change in any release.
+"""What all checks start from: the state, the user's settings, and what follows from both."""
+
+from __future__ import annotations
+
+import functools
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.allocator import find_settings
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import ClusterState, name_of, pod_cidrs
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cidr import BlockPool, Network
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_manager import AllocatorSettings
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.ipam_model import IpamModel, detect
+
+
+@dataclass(frozen=True)
+class AuditSettings:
+    """What a user may state: the allocator's settings, and how many times the Nodes the pool should hold."""
+
+    allocator: AllocatorSettings | None = None
+    headroom_factor: float = 2.0
+
+
+class Context:
+    """One audit. Everything is derived from ``state`` and ``settings``, once."""
+
+    def __init__(self, state: ClusterState, settings: AuditSettings | None = None) -> None:
+        self.state = state
+        self.settings = settings or AuditSettings()
+
+    @functools.cached_property
+    def allocator(self) -> AllocatorSettings:
+        """The settings in force."""
+        return find_settings(self.state, self.settings.allocator)
+
+    @functools.cached_property
+    def ipam_model(self) -> IpamModel:
+        """Where the truth about pod CIDRs is."""
+        names = [name_of(found) for found in self.state.of("daemonsets")]
+        return detect(names, self.state.config_map("cilium-config"), self.allocator.allocate_node_cidrs)
+
+    @functools.cached_property
+    def node_cidrs(self) -> dict[str, list[Network]]:
+        """{Node: its podCIDRs}."""
+        return {name_of(node): pod_cidrs(node) for node in self.state.nodes}
+
+    @functools.cached_property
+    def pools(self) -> list[BlockPool]:
+        """One pool for each family."""
+        return self.allocator.pools()
+
+    def held(self, pool: BlockPool) -> list[Network]:
+        """podCIDRs of all Nodes that are of the pool's family."""
+        version = pool.cluster.version
+        return [network for cidrs in self.node_cidrs.values() for network in cidrs if network.version == version]
+
+    @functools.cached_property
+    def waiting(self) -> list[str]:
+        """Nodes that lack a podCIDR of a family the allocator gives out."""
+        families = set(self.allocator.families)
+        return [
+            name
+            for name, cidrs in self.node_cidrs.items()
+            if families - {network.version for network in cidrs} or not cidrs
+        ]
+
+    def pool_summaries(self) -> list[dict[str, t.Any]]:
+        """Use of each pool, in blocks."""
+        made = []
+        for pool in self.pools:
+            held = self.held(pool)
+            made.append(
+                {
+                    "family": f"IPv{pool.cluster.version}",
+                    "cluster_cidr": str(pool.cluster),
+                    "node_mask_size": pool.mask_size,
+                    "capacity": pool.capacity,
+                    "used": pool.used(held),
+                    "reserved_by_service_ranges": pool.used(()),
+                    "free": pool.free(held),
+                    "waiting_nodes": len(self.waiting),
+                }
+            )
+        return made

@@ -1,0 +1,53 @@
+# Copyright: (c) 2026, podnet.upkeep contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# For internal use of this collection only; the interface may change in any release.
+"""Runs all checks and puts their result into one document."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks import pod_cidrs, pods, pool
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.catalogue import SEVERITIES
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding import Finding, ordered
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import condition, name_of
+
+_CHECKS = (pod_cidrs.check, pods.check, pool.check_pool, pool.check_settings, pool.check_unknown)
+
+
+def run_checks(context: Context) -> list[Finding]:
+    """All findings, worst first."""
+    return ordered(finding for check in _CHECKS for finding in check(context))
+
+
+def document(context: Context) -> dict[str, t.Any]:
+    """The whole audit as one JSON document: summary, findings, pools, Nodes, settings, unknowns."""
+    findings = run_checks(context)
+    worst: dict[str, str] = {}
+    for finding in reversed(findings):
+        if finding.subject.kind == "Node":
+            worst[finding.subject.name] = finding.severity
+    nodes = [
+        {
+            "name": name_of(node),
+            "pod_cidrs": [str(network) for network in context.node_cidrs[name_of(node)]],
+            "ready": condition(node, "Ready"),
+            "unschedulable": bool((node.get("spec") or {}).get("unschedulable", False)),
+            "severity": worst.get(name_of(node), "ok"),
+        }
+        for node in context.state.nodes
+    ]
+    counts = {severity: sum(1 for one in findings if one.severity == severity) for severity in SEVERITIES}
+    return {
+        "taken_at": context.state.taken_at.isoformat(),
+        "server_version": context.state.server_version,
+        "summary": {**counts, "findings": len(findings), "nodes": len(nodes), "unknown": len(context.state.unknown)},
+        "ipam_model": {"name": context.ipam_model.name, "evidence": context.ipam_model.evidence},
+        "allocator": context.allocator.to_dict(),
+        "pools": context.pool_summaries(),
+        "nodes": nodes,
+        "findings": [finding.to_dict() for finding in findings],
+        "unknown": dict(context.state.unknown),
+    }

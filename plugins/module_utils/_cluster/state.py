@@ -1,0 +1,113 @@
+# Copyright: (c) 2026, podnet.upkeep contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# For internal use of this collection only; the interface may change in any release.
+"""What was read from a cluster, once, at one time. Nothing after it knows whether it came from an API or a file."""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cidr import CidrError, Network, parse_network
+
+Object = dict[str, t.Any]
+FORMAT = 1
+TERMINAL_PHASES = ("Succeeded", "Failed")
+
+
+@dataclass(frozen=True)
+class ClusterState:
+    """Raw objects by resource name, pruned to what checks need; ``unknown`` says why a resource is absent.
+
+    ``taken_at`` is the only clock that checks know.
+    """
+
+    taken_at: datetime.datetime
+    server_version: str | None = None
+    resources: Mapping[str, tuple[Object, ...]] = field(default_factory=dict)
+    unknown: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, resource: str) -> tuple[Object, ...]:
+        """Objects of one resource; empty when there are none or when they are unknown (see ``unknown``)."""
+        return self.resources.get(resource, ())
+
+    @property
+    def nodes(self) -> list[Object]:
+        """Nodes in the order of their names."""
+        return sorted(self.of("nodes"), key=name_of)
+
+    def config_map(self, name: str) -> Mapping[str, str] | None:
+        """Data of a ConfigMap of kube-system, or None."""
+        for found in self.of("configmaps"):
+            if name_of(found) == name:
+                return found.get("data") or {}
+        return None
+
+    def to_json(self) -> Object:
+        """A JSON form from which ``from_json`` makes an equal state."""
+        return {
+            "format": FORMAT,
+            "taken_at": self.taken_at.isoformat(),
+            "server_version": self.server_version,
+            "resources": {key: list(value) for key, value in sorted(self.resources.items())},
+            "unknown": dict(sorted(self.unknown.items())),
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, t.Any]) -> ClusterState:
+        """The state of a JSON form. Raises ValueError or KeyError when it is none."""
+        if content.get("format") != FORMAT:
+            raise ValueError(f"format {content.get('format')!r} is not {FORMAT}")
+        taken_at = datetime.datetime.fromisoformat(content["taken_at"])
+        if taken_at.tzinfo is None:
+            raise ValueError("taken_at has no time zone")
+        return cls(
+            taken_at=taken_at,
+            server_version=content.get("server_version"),
+            resources={key: tuple(value) for key, value in content["resources"].items()},
+            unknown=dict(content.get("unknown") or {}),
+        )
+
+
+def name_of(obj: Mapping[str, t.Any]) -> str:
+    """metadata.name."""
+    return str(obj["metadata"]["name"])
+
+
+def pod_cidrs(node: Mapping[str, t.Any]) -> list[Network]:
+    """The Node's podCIDRs in their order; what is no CIDR is left out (the API server lets none pass)."""
+    spec = node.get("spec") or {}
+    texts = spec.get("podCIDRs") or ([spec["podCIDR"]] if spec.get("podCIDR") else [])
+    found = []
+    for text in texts:
+        try:
+            found.append(parse_network(text))
+        except CidrError:
+            continue
+    return found
+
+
+def condition(obj: Mapping[str, t.Any], kind: str) -> str:
+    """Status of a condition (True, False, Unknown); Unknown when it is not there."""
+    for entry in (obj.get("status") or {}).get("conditions") or ():
+        if entry.get("type") == kind:
+            return str(entry.get("status"))
+    return "Unknown"
+
+
+def internal_addresses(node: Mapping[str, t.Any]) -> list[str]:
+    """InternalIP addresses of a Node."""
+    entries = (node.get("status") or {}).get("addresses") or ()
+    return [str(entry["address"]) for entry in entries if entry.get("type") == "InternalIP"]
+
+
+def network_pods(state: ClusterState) -> Iterator[Object]:
+    """Pods that hold an address of the pod network: bound, not hostNetwork, not terminal, with an address."""
+    for pod in state.of("pods"):
+        spec, status = pod.get("spec") or {}, pod.get("status") or {}
+        if spec.get("nodeName") and not spec.get("hostNetwork") and status.get("podIPs"):
+            if status.get("phase") not in TERMINAL_PHASES:
+                yield pod

@@ -1,0 +1,186 @@
+# Copyright: (c) 2026, podnet.upkeep contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# For internal use of this collection only; the interface may change in any release.
+"""Settings of the node IPAM controller, read from kube-controller-manager's flags.
+
+Source of names and defaults: cmd/kube-controller-manager/app/{core.go,options/nodeipamcontroller.go}.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cidr import (
+    BlockPool,
+    CidrError,
+    Network,
+    parse_networks,
+)
+
+DEFAULT_MASK_SIZES: t.Mapping[int, int] = {4: 24, 6: 64}
+_FLAGS = frozenset(
+    {
+        "allocate-node-cidrs",
+        "cluster-cidr",
+        "service-cluster-ip-range",
+        "node-cidr-mask-size",
+        "node-cidr-mask-size-ipv4",
+        "node-cidr-mask-size-ipv6",
+        "controllers",
+        "cidr-allocator-type",
+    }
+)
+_NAMES_OF_THE_CONTROLLER = ("node-ipam-controller", "nodeipam")
+
+
+@dataclass(frozen=True)
+class AllocatorSettings:
+    """What decides which podCIDRs Nodes get. ``None`` and empty mean *unknown*, never *off*.
+
+    ``cluster_cidrs`` is in the order of families that podCIDRs have. ``source`` says where the values come from.
+    """
+
+    allocate_node_cidrs: bool | None = None
+    cluster_cidrs: tuple[Network, ...] = ()
+    mask_sizes: Mapping[int, int] = field(default_factory=lambda: dict(DEFAULT_MASK_SIZES))
+    service_ranges: tuple[Network, ...] = ()
+    source: str = "unknown"
+    problems: tuple[str, ...] = ()
+
+    @property
+    def known(self) -> bool:
+        """Whether it is known which blocks there are."""
+        return bool(self.cluster_cidrs)
+
+    @property
+    def families(self) -> tuple[int, ...]:
+        """Families (4, 6) in the order that podCIDRs have."""
+        return tuple(network.version for network in self.cluster_cidrs)
+
+    def pools(self) -> list[BlockPool]:
+        """One pool for each cluster CIDR; those the controller-manager would refuse are left out (see problems)."""
+        made = []
+        for cluster in self.cluster_cidrs:
+            try:
+                made.append(BlockPool(cluster, self.mask_sizes[cluster.version], self.service_ranges))
+            except CidrError:
+                continue
+        return made
+
+    def to_dict(self) -> dict[str, t.Any]:
+        """JSON form, for results and reports."""
+        return {
+            "allocate_node_cidrs": self.allocate_node_cidrs,
+            "cluster_cidrs": [str(network) for network in self.cluster_cidrs],
+            "node_mask_size_ipv4": self.mask_sizes[4],
+            "node_mask_size_ipv6": self.mask_sizes[6],
+            "service_ranges": [str(network) for network in self.service_ranges],
+            "source": self.source,
+            "problems": list(self.problems),
+        }
+
+
+def read_flags(words: Iterable[str]) -> dict[str, str]:
+    """The node IPAM flags in a command line: {name without dashes: value}; the last of each wins.
+
+    Both ``--flag=value`` and ``--flag value`` are understood; a flag without value is ``true``.
+    """
+    flags: dict[str, str] = {}
+    pending = ""
+    for word in words:
+        if word.startswith("-"):
+            name, separator, value = word.lstrip("-").partition("=")
+            pending = ""
+            if name in _FLAGS:
+                flags[name] = value if separator else "true"
+                pending = "" if separator else name
+        elif pending:
+            flags[pending] = word
+            pending = ""
+    return flags
+
+
+def settings_from_flags(flags: Mapping[str, str], source: str) -> AllocatorSettings:
+    """Settings that the controller-manager derives from its flags, its defaults included.
+
+    Values it could not start with are reported in ``problems`` and left at the default.
+    """
+    problems: list[str] = []
+
+    def networks(name: str) -> tuple[Network, ...]:
+        try:
+            return parse_networks(flags.get(name, ""))
+        except CidrError as error:
+            problems.append(f"--{name}: {error}")
+            return ()
+
+    cluster_cidrs = networks("cluster-cidr")
+    sizes = dict(DEFAULT_MASK_SIZES)
+    single = cluster_cidrs[0].version if len(cluster_cidrs) == 1 else 0
+    for name, families in (
+        ("node-cidr-mask-size", (single,) if single else ()),
+        ("node-cidr-mask-size-ipv4", (4,)),
+        ("node-cidr-mask-size-ipv6", (6,)),
+    ):
+        value = flags.get(name, "0")
+        if not value.isdigit():
+            problems.append(f"--{name}: '{value}' is not a number")
+        elif int(value):
+            sizes.update(dict.fromkeys(families, int(value)))
+    if len(cluster_cidrs) > 1 and flags.get("node-cidr-mask-size", "0") not in ("0", ""):
+        problems.append("--node-cidr-mask-size is not allowed in dual-stack clusters")
+    for cluster in cluster_cidrs:
+        try:
+            BlockPool(cluster, sizes[cluster.version])
+        except CidrError as error:
+            problems.append(str(error))
+    return AllocatorSettings(
+        allocate_node_cidrs=_allocates(flags),
+        cluster_cidrs=cluster_cidrs,
+        mask_sizes=sizes,
+        service_ranges=networks("service-cluster-ip-range"),
+        source=source,
+        problems=tuple(problems),
+    )
+
+
+def _allocates(flags: Mapping[str, str]) -> bool:
+    """``--allocate-node-cidrs`` (default false), unless ``--controllers`` turns the controller off.
+
+    ``*`` stands for all, a leading dash for not this one; a list that has no ``*`` names all that run.
+    """
+    if flags.get("allocate-node-cidrs", "false").lower() not in ("true", "t", "1"):
+        return False
+    chosen = [name.strip() for name in flags.get("controllers", "*").split(",")]
+    if any(f"-{name}" in chosen for name in _NAMES_OF_THE_CONTROLLER):
+        return False
+    return "*" in chosen or any(name in chosen for name in _NAMES_OF_THE_CONTROLLER)
+
+
+def settings_from_options(options: Mapping[str, t.Any]) -> AllocatorSettings:
+    """Settings a user states in the option ``allocator``. Raises CidrError for a value that is no CIDR or no mask."""
+
+    def networks(name: str) -> tuple[Network, ...]:
+        values: Sequence[str] = options.get(name) or ()
+        return parse_networks(",".join(values))
+
+    sizes = {
+        4: int(options.get("node_mask_size_ipv4") or DEFAULT_MASK_SIZES[4]),
+        6: int(options.get("node_mask_size_ipv6") or DEFAULT_MASK_SIZES[6]),
+    }
+    cluster_cidrs = networks("cluster_cidrs")
+    if len({network.version for network in cluster_cidrs}) != len(cluster_cidrs):
+        raise CidrError("cluster_cidrs has two ranges of one family; give one range, or one of each family")
+    for cluster in cluster_cidrs:
+        BlockPool(cluster, sizes[cluster.version])
+    allocate = options.get("allocate_node_cidrs")
+    return AllocatorSettings(
+        allocate_node_cidrs=True if allocate is None else bool(allocate),
+        cluster_cidrs=cluster_cidrs,
+        mask_sizes=sizes,
+        service_ranges=networks("service_ranges"),
+        source="option allocator",
+    )

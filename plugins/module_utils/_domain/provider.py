@@ -1,0 +1,134 @@
+# Copyright: (c) 2026, podnet.upkeep contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# For internal use of this collection only; the interface may change in any release.
+"""Where deleting a Node object would destroy a machine, an etcd member or something else: refusals by evidence.
+
+Source of each row: Karpenter's termination controller, Cluster API's MachineHealthCheck, k3s' etcd member controller,
+the cloud providers' documentation.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+Node = Mapping[str, t.Any]
+
+# providerID schemes behind which no controller deletes or replaces a machine when its Node goes
+_SAFE_PROVIDERS = ("k3s://", "rke2://", "kind://", "kwok://", "kubemark://")
+# finalizers that k3s and RKE2 put on every Node and that do no harm
+_SAFE_FINALIZER_PREFIX = "wrangler.cattle.io/"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a Node must not be deleted. ``override`` is the name of the accepted risk, or None where there is none."""
+
+    code: str
+    reason: str
+    override: str | None
+
+    def sentence(self, node: str) -> str:
+        """The reason with the way out."""
+        way_out = f"accept it with accepted_risks: [{self.override}]" if self.override else "there is no override"
+        return f"Node {node}: {self.reason} ({way_out})."
+
+
+def _metadata(node: Node, key: str) -> Mapping[str, str]:
+    value: Mapping[str, str] = node.get("metadata", {}).get(key) or {}
+    return value
+
+
+def _any_prefix(values: Mapping[str, str], *prefixes: str) -> str:
+    return next((key for key in sorted(values) if key.startswith(prefixes)), "")
+
+
+def _embedded_etcd(node: Node) -> Refusal | None:
+    labels = _metadata(node, "labels")
+    version = str(node.get("status", {}).get("nodeInfo", {}).get("kubeletVersion", ""))
+    if labels.get("node-role.kubernetes.io/etcd") == "true" and ("+k3s" in version or "+rke2" in version):
+        reason = "it is an embedded etcd member of k3s or RKE2: deleting the Node removes the member for good"
+        return Refusal("embedded-etcd", reason, None)
+    return None
+
+
+def _virtual(node: Node) -> Refusal | None:
+    if _metadata(node, "labels").get("type") in ("virtual-kubelet", "kwok"):
+        return Refusal("not-a-host", "it has no machine behind it, so no kubelet can register it again", None)
+    return None
+
+
+def _karpenter(node: Node) -> Refusal | None:
+    finalizers = node.get("metadata", {}).get("finalizers") or ()
+    labels = _metadata(node, "labels")
+    key = (
+        "karpenter.sh/termination" if "karpenter.sh/termination" in finalizers else _any_prefix(labels, "karpenter.sh/")
+    )
+    if key or labels.get("eks.amazonaws.com/compute-type") in ("auto", "fargate"):
+        reason = f"{key or 'EKS compute-type'} shows that deleting the Node terminates the machine"
+        return Refusal("machine-is-terminated", reason, None)
+    return None
+
+
+def _machine_api(node: Node) -> Refusal | None:
+    key = _any_prefix(_metadata(node, "annotations"), "cluster.x-k8s.io/machine", "machine.openshift.io/machine")
+    if key:
+        reason = f"annotation {key}: a machine health check may replace the machine as soon as the Node is gone"
+        return Refusal("machine-api", reason, "machine-api")
+    return None
+
+
+def _managed(node: Node) -> Refusal | None:
+    labels = _metadata(node, "labels")
+    key = _any_prefix(
+        labels, "eks.amazonaws.com/nodegroup", "cloud.google.com/gke-nodepool", "kubernetes.azure.com/agentpool"
+    )
+    if key:
+        return Refusal(
+            "managed-node", f"label {key}: the provider manages this machine and its podCIDR", "managed-node"
+        )
+    return None
+
+
+def _cloud(node: Node) -> Refusal | None:
+    provider = str(node.get("spec", {}).get("providerID") or "")
+    if provider and not provider.startswith(_SAFE_PROVIDERS):
+        reason = f"providerID {provider.split('/')[0]}//: a cloud controller may act on the deletion of the Node"
+        return Refusal("cloud-provider", reason, "cloud-provider")
+    return None
+
+
+def _finalizers(node: Node) -> Refusal | None:
+    foreign = [
+        name
+        for name in node.get("metadata", {}).get("finalizers") or ()
+        if not name.startswith((_SAFE_FINALIZER_PREFIX, "karpenter.sh/"))
+    ]
+    if foreign:
+        reason = f"finalizer {foreign[0]}: the Node does not go before its controller has acted"
+        return Refusal("foreign-finalizer", reason, "foreign-finalizer")
+    return None
+
+
+_RULES: tuple[Callable[[Node], Refusal | None], ...] = (
+    _embedded_etcd,
+    _virtual,
+    _karpenter,
+    _machine_api,
+    _managed,
+    _cloud,
+    _finalizers,
+)
+
+
+def deletion_refusals(node: Node) -> list[Refusal]:
+    """Every reason why this Node object must not be deleted; empty when none is known."""
+    return [refusal for rule in _RULES if (refusal := rule(node)) is not None]
+
+
+def is_control_plane(node: Node) -> bool:
+    """Whether the Node carries a control plane role label."""
+    labels = _metadata(node, "labels")
+    return any(f"node-role.kubernetes.io/{role}" in labels for role in ("control-plane", "master", "etcd"))
