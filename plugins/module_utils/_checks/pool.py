@@ -39,7 +39,7 @@ def check_pool(context: Context) -> Iterator[Finding]:
                 "pod-cidr-pool-exhausted",
                 _CLUSTER,
                 f"All {summary['capacity']} blocks of {pool} are taken"
-                + (f"; {len(waiting)} Nodes wait: {', '.join(waiting[:10])}" if waiting else ""),
+                + (f"; waiting Nodes ({len(waiting)}): {', '.join(waiting[:10])}" if waiting else ""),
                 {**summary, "waiting": waiting[:10]},
                 CRITICAL if waiting else WARNING,
             )

@@ -1,0 +1,41 @@
+# Copyright: (c) 2026, podnet.upkeep contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# For internal use of this collection only; the interface may change in any release.
+"""Options that the modules which judge a cluster share."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping
+
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import AuditSettings
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cidr import CidrError
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_manager import settings_from_options
+from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
+
+
+def allocator_argument_spec() -> dict[str, dict[str, t.Any]]:
+    """The option ``allocator`` (a fresh dict at every call)."""
+    return {
+        "allocator": {
+            "type": "dict",
+            "options": {
+                "allocate_node_cidrs": {"type": "bool", "default": True},
+                "cluster_cidrs": {"type": "list", "elements": "str", "required": True},
+                "node_mask_size_ipv4": {"type": "int", "default": 24},
+                "node_mask_size_ipv6": {"type": "int", "default": 64},
+                "service_ranges": {"type": "list", "elements": "str", "default": []},
+            },
+        },
+    }
+
+
+def audit_settings(options: Mapping[str, t.Any]) -> AuditSettings:
+    """AuditSettings of module options. Raises InputError naming the value of ``allocator`` that cannot be used."""
+    stated = options.get("allocator")
+    try:
+        allocator = settings_from_options(stated) if stated else None
+    except CidrError as error:
+        raise InputError(f"allocator: {error}.") from error
+    return AuditSettings(allocator=allocator, headroom_factor=float(options.get("headroom_factor") or 2.0))
