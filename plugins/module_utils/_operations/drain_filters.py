@@ -31,7 +31,7 @@ DaemonSetExists = Callable[[str, str], bool]
 
 @dataclass(frozen=True)
 class FilterOptions:
-    """The options of ``kubectl drain`` that decide about pods; ``skip_wait_for_delete_timeout`` in seconds, 0 is off."""
+    """The options of ``kubectl drain`` that decide about pods; the timeout is in seconds, and 0 turns it off."""
 
     ignore_daemonsets: bool = False
     delete_emptydir_data: bool = False
@@ -121,9 +121,7 @@ def _skip_deleted(
     return "remove", ""
 
 
-def _daemonset(
-    pod: Pod, options: FilterOptions, daemonset_exists: DaemonSetExists, now: datetime.datetime
-) -> _Verdict:
+def _daemonset(pod: Pod, options: FilterOptions, daemonset_exists: DaemonSetExists, now: datetime.datetime) -> _Verdict:
     controller = controller_of(pod)
     if controller is None or controller.get("kind") != "DaemonSet" or is_finished(pod):
         return "remove", ""
