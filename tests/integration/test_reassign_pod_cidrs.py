@@ -20,7 +20,7 @@ from . import workload
 from .conftest import Audit
 from .observers import NodeWatch, host_fingerprint, untouched_cluster
 
-pytestmark = pytest.mark.testbed
+pytestmark = [pytest.mark.testbed, pytest.mark.hosts]
 
 CLUSTER = ipaddress.ip_network("10.121.0.0/16")
 FOREIGN = "10.200.7.0/24"

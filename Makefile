@@ -1,0 +1,127 @@
+# podnet.upkeep: `make help` lists the targets. Everything they need (environments, packages, programs) they get themselves.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+BUILD := $(CURDIR)/.build
+COLLECTIONS := $(BUILD)/collections
+INSTALLED := $(COLLECTIONS)/ansible_collections/podnet/upkeep
+TARBALL := $(BUILD)/podnet-upkeep-0.1.0.tar.gz
+VENV := $(CURDIR)/.venv
+LATEST := $(VENV)/core-latest
+OLDEST := $(VENV)/core-2.19
+LINT := $(VENV)/lint
+IMPORTER := $(VENV)/galaxy-importer
+DEMO_REPORTS := $(CURDIR)/demo-reports
+
+# the newest ansible-core needs Python 3.12; where there is only 3.11, the demonstration and the tests use the oldest
+PYTHON_LATEST := $(shell tests/tools/find_python.sh 3.12 3.13 3.14)
+PYTHON_OLDEST := $(shell tests/tools/find_python.sh 3.11 3.12 3.13)
+MAIN := $(if $(PYTHON_LATEST),$(LATEST),$(OLDEST))
+
+export ANSIBLE_COLLECTIONS_PATH := $(COLLECTIONS)
+export PYTHONPATH := $(COLLECTIONS):$(CURDIR)/tests
+export PYTHONDONTWRITEBYTECODE := 1
+export ANSIBLE_HOME := $(BUILD)/ansible
+export ANSIBLE_LOCAL_TEMP := $(BUILD)/ansible/tmp
+unexport ANSIBLE_CONFIG KUBECONFIG
+
+RUN_STAGES = $(MAIN)/bin/python tests/tools/stages.py --reports $(BUILD)/reports
+PYTEST = -m pytest -q --junitxml={junit}
+
+.PHONY: help demo test test-unit test-testbed test-molecule test-long lint build install-collection venvs prerequisites binaries clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 20
+
+# -- environments ----------------------------------------------------------------------------------------------------
+
+prerequisites:
+	@tests/tools/prerequisites.sh
+
+define make_venv
+	@test -n "$(1)" || { echo "no Python of the versions $(2) was found; install one" >&2; exit 1; }
+	@echo "environment: $(@D) ($(1)) ..." >&2
+	@rm -rf $(@D)
+	@$(1) -m venv $(@D)
+	@$(@D)/bin/pip install --quiet --disable-pip-version-check -r $(3)
+	@touch $@
+endef
+
+$(LATEST)/.done: tests/requirements/core-latest.txt tests/requirements/common.txt | prerequisites
+	$(call make_venv,$(PYTHON_LATEST),3.12 3.13 3.14,$<)
+$(OLDEST)/.done: tests/requirements/core-2.19.txt tests/requirements/common.txt | prerequisites
+	$(call make_venv,$(PYTHON_OLDEST),3.11 3.12 3.13,$<)
+$(LINT)/.done: tests/requirements/lint.txt | prerequisites
+	$(call make_venv,$(PYTHON_LATEST),3.12 3.13 3.14,$<)
+$(IMPORTER)/.done: tests/requirements/galaxy-importer.txt | prerequisites
+	$(call make_venv,$(PYTHON_LATEST),3.12 3.13 3.14,$<)
+
+ALL_VENVS := $(OLDEST)/.done $(if $(PYTHON_LATEST),$(LATEST)/.done $(LINT)/.done $(IMPORTER)/.done)
+
+venvs: $(ALL_VENVS) ## make all Python environments
+
+# -- the collection as users get it ------------------------------------------------------------------------------------
+
+build: $(MAIN)/.done ## build the tarball
+	@mkdir -p $(BUILD)
+	@$(MAIN)/bin/ansible-galaxy collection build --force --output-path $(BUILD) . >/dev/null
+
+install-collection: build ## install the tarball into a scratch collection path
+	@rm -rf $(INSTALLED)
+	@$(MAIN)/bin/ansible-galaxy collection install --offline --force --no-deps -p $(COLLECTIONS) $(TARBALL) >/dev/null
+
+binaries: $(MAIN)/.done ## find or build the programs of the testbed (once; cached)
+	@$(MAIN)/bin/python -m testbed binaries
+
+# -- the two commands ----------------------------------------------------------------------------------------------------
+
+demo: install-collection ## the main job on this machine: a sick cluster, audit, report, repair, clean audit
+	@$(MAIN)/bin/python -m demo --reports $(DEMO_REPORTS)
+
+ROOT_TOOLS := root systemd-nspawn debootstrap
+LINT_STAGES = \
+  'ruff||$(LINT)/bin/ruff check .' \
+  'ruff-format||$(LINT)/bin/ruff format --check .' \
+  'mypy-collection||$(LINT)/bin/mypy --config-file pyproject.toml --cache-dir $(BUILD)/mypy -p ansible_collections.podnet.upkeep.plugins.module_utils' \
+  'mypy-tests||$(LINT)/bin/mypy --config-file pyproject.toml --cache-dir $(BUILD)/mypy-tests -p testbed -p harness -p demo' \
+  'ansible-lint||env PATH=$(LINT)/bin:$(PATH) $(LINT)/bin/ansible-lint --offline --profile production' \
+  'changelog||$(LINT)/bin/antsibull-changelog lint' \
+  'docs||$(LINT)/bin/antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck .' \
+  'sanity||tests/tools/sanity.sh $(TARBALL) $(LATEST)' \
+  'galaxy-importer||env PATH=$(IMPORTER)/bin:$(PATH) tests/tools/galaxy_importer.sh $(TARBALL) $(IMPORTER)'
+UNIT_STAGES = \
+  'unit-2.19||$(OLDEST)/bin/python $(PYTEST) tests/unit' \
+  'unit-latest||$(LATEST)/bin/python $(PYTEST) tests/unit'
+CONTROL_PLANE_STAGES = \
+  'programs||$(MAIN)/bin/python -m testbed binaries' \
+  'control-plane||$(MAIN)/bin/python $(PYTEST) -m "testbed and not hosts and not long" tests/integration'
+HOSTS_STAGES = \
+  'hosts-2.19|$(ROOT_TOOLS)|$(OLDEST)/bin/python $(PYTEST) -m "hosts and not long" tests/integration' \
+  'hosts-latest|$(ROOT_TOOLS)|$(LATEST)/bin/python $(PYTEST) -m "hosts and not long" tests/integration'
+MOLECULE_STAGES = \
+  'molecule|$(ROOT_TOOLS)|env PATH=$(LATEST)/bin:$(PATH) $(LATEST)/bin/molecule test --all --report'
+
+test: venvs install-collection ## all tests, the real testbed included
+	@$(RUN_STAGES) $(LINT_STAGES) $(UNIT_STAGES) $(CONTROL_PLANE_STAGES) $(HOSTS_STAGES) $(MOLECULE_STAGES)
+
+# -- daily work ------------------------------------------------------------------------------------------------------------
+
+lint: venvs install-collection ## every static check, ansible-test sanity and galaxy-importer included
+	@$(RUN_STAGES) $(LINT_STAGES)
+
+test-unit: venvs install-collection ## unit tests on the oldest and the newest ansible-core
+	@$(RUN_STAGES) $(UNIT_STAGES)
+
+test-testbed: venvs install-collection ## tests on the real control plane and real hosts
+	@$(RUN_STAGES) $(CONTROL_PLANE_STAGES) $(HOSTS_STAGES)
+
+test-molecule: venvs install-collection ## molecule scenarios on the real testbed
+	@$(RUN_STAGES) $(MOLECULE_STAGES)
+
+test-long: venvs install-collection ## long matrices and big sizes
+	@$(RUN_STAGES) 'long|$(ROOT_TOOLS)|$(MAIN)/bin/python $(PYTEST) -m long tests/unit tests/integration'
+
+clean: ## remove what the targets made in the work tree (the cache of built programs stays)
+	@rm -rf $(BUILD) $(VENV) $(DEMO_REPORTS)
