@@ -84,8 +84,8 @@ ROOT_TOOLS := root systemd-nspawn debootstrap
 LINT_STAGES = \
   'ruff||$(LINT)/bin/ruff check .' \
   'ruff-format||$(LINT)/bin/ruff format --check .' \
-  'mypy-collection||$(LINT)/bin/mypy --config-file pyproject.toml --cache-dir $(BUILD)/mypy -p ansible_collections.podnet.upkeep.plugins.module_utils' \
-  'mypy-tests||$(LINT)/bin/mypy --config-file pyproject.toml --cache-dir $(BUILD)/mypy-tests -p testbed -p harness -p demo' \
+  'mypy-collection||env MYPYPATH=$(COLLECTIONS) $(LINT)/bin/mypy --config-file pyproject.toml --cache-dir $(BUILD)/mypy -p ansible_collections.podnet.upkeep.plugins.module_utils' \
+  'mypy-tests||env MYPYPATH=$(CURDIR)/tests $(LINT)/bin/mypy --config-file pyproject.toml --cache-dir $(BUILD)/mypy-tests -p testbed -p harness -p demo' \
   'ansible-lint||env PATH=$(LINT)/bin:$(PATH) $(LINT)/bin/ansible-lint --offline --profile production' \
   'changelog||$(LINT)/bin/antsibull-changelog lint' \
   'docs||$(LINT)/bin/antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck .' \

@@ -226,10 +226,8 @@ def _write_reports(options: t.Mapping[str, t.Any], result: dict[str, t.Any]) -> 
 def _run(module: AnsibleModule) -> dict[str, t.Any]:
     options = module.params
     settings = audit_settings(options)
-    if options["source"] == "snapshot":
-        state = snapshot.load(options["snapshot"])
-    else:
-        state = live.collect(KubeClient.from_options(options))
+    from_file = options["source"] == "snapshot"
+    state = snapshot.load(options["snapshot"]) if from_file else live.collect(KubeClient.from_options(options))
     result = document(Context(state, settings))
     paths = _write_reports(options, result)
     if options["save_state"]:

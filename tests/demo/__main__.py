@@ -74,9 +74,8 @@ def embedded(reports: Path) -> None:
 
     Raises DemoError when the repaired cluster is not clean.
     """
-    from testbed import Testbed  # only here: a machine without root needs nothing of it
-
     from demo import scenario
+    from testbed import Testbed  # only here: a machine without root needs nothing of it
 
     say("2/5  A real control plane and three real hosts (built once, then cached)")
     with Testbed.up(scenario.specification(f"demo-{os.getpid()}")) as testbed:

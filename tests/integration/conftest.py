@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from harness.playbook import PlaybookRun, run_playbook
 
 Audit = Callable[..., dict[str, Any]]

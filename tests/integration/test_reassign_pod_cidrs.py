@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from harness.playbook import PlaybookRun, run_playbook
 from testbed import ControlPlaneSpec, HostSpec, Testbed, TestbedSpec
 from testbed.hosts import drift

@@ -48,7 +48,9 @@ def counts_of_junit(path: Path) -> Counts:
     """Counts of a JUnit file that pytest wrote. Raises ET.ParseError or FileNotFoundError when there is none."""
     counts = Counts()
     for suite in ET.parse(path).getroot().iter("testsuite"):
-        total, failures, errors, skipped = (int(suite.get(key, "0")) for key in ("tests", "failures", "errors", "skipped"))
+        total, failures, errors, skipped = (
+            int(suite.get(key, "0")) for key in ("tests", "failures", "errors", "skipped")
+        )
         counts.add(Counts(total - failures - errors - skipped, failures + errors, skipped))
     return counts
 

@@ -138,7 +138,8 @@ _KINDS = (
         "Every block of the cluster CIDR is taken by a Node or by the service range.",
         "The next Node gets no podCIDR. In a dual-stack cluster one exhausted family stops both.",
         _NODE_CIDRS + " | sort | uniq -c",
-        "No safe automatic remedy, because the cluster CIDR is read at start only: delete Nodes that are gone for good, re-register Nodes that hold several blocks, or plan a superset of the cluster CIDR.",
+        "No safe automatic remedy, because the cluster CIDR is read at start only: delete Nodes that are gone for good, "
+        "re-register Nodes that hold several blocks, or plan a superset of the cluster CIDR.",
     ),
     FindingKind(
         "pod-cidr-headroom-low",

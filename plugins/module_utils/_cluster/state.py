@@ -108,6 +108,6 @@ def network_pods(state: ClusterState) -> Iterator[Object]:
     """Pods that hold an address of the pod network: bound, not hostNetwork, not terminal, with an address."""
     for pod in state.of("pods"):
         spec, status = pod.get("spec") or {}, pod.get("status") or {}
-        if spec.get("nodeName") and not spec.get("hostNetwork") and status.get("podIPs"):
-            if status.get("phase") not in TERMINAL_PHASES:
-                yield pod
+        has_address = spec.get("nodeName") and not spec.get("hostNetwork") and status.get("podIPs")
+        if has_address and status.get("phase") not in TERMINAL_PHASES:
+            yield pod

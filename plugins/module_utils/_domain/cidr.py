@@ -13,8 +13,8 @@ import ipaddress
 import typing as t
 from collections.abc import Iterable
 
-Network = t.Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
-Address = t.Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
+Network: t.TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+Address: t.TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # clusterSubnetMaxDiff of cidr_set.go: the bitmap of an IPv6 pool has at most 2^16 blocks
 LARGEST_IPV6_DIFFERENCE = 16
