@@ -223,15 +223,15 @@ class NetworkProbe:
         foreign = [one.address for one in addresses if not one.in_pod_cidr]
         if foreign:
             raise ProbeError(
-                f"The probe pod on node {self._node_name} got {', '.join(foreign)}, which is outside the node's podCIDRs "
+                f"The probe pod on node {self._node_name} got {', '.join(foreign)}, outside the node's podCIDRs "
                 f"{', '.join(pod_cidrs) or '(none)'}: the CNI configuration on the host still has an older range.",
                 addresses,
             )
         missing = {f"ipv{network.version}" for network in networks} - {one.family for one in addresses}
         if missing:
             raise ProbeError(
-                f"The probe pod on node {self._node_name} got no {' and no '.join(sorted(missing))} address although the "
-                f"node has podCIDRs {', '.join(pod_cidrs)}.",
+                f"The probe pod on node {self._node_name} got no {' and no '.join(sorted(missing))} address, "
+                f"though the node has podCIDRs {', '.join(pod_cidrs)}.",
                 addresses,
             )
         return addresses
@@ -272,9 +272,10 @@ class NetworkProbe:
         for status in (pod.get("status") or {}).get("containerStatuses") or []:
             waiting = (status.get("state") or {}).get("waiting") or {}
             if waiting.get("reason") in _PULL_FAILURES:
+                node_name = (pod.get("spec") or {}).get("nodeName")
                 raise ProbeError(
-                    f"image: the probe image {self._options.image} cannot be started on node "
-                    f"{(pod.get('spec') or {}).get('nodeName')} ({waiting.get('reason')}: {waiting.get('message', '')}); "
+                    f"image: the probe image {self._options.image} cannot start on node {node_name} "
+                    f"({waiting.get('reason')}: {waiting.get('message', '')}); "
                     "name an image that the nodes have or can pull."
                 )
 
