@@ -56,6 +56,30 @@ options:
       - Use one folder for each cluster.
     type: path
     required: true
+  host_identity:
+    description:
+      - What was read on the host that is taken for the Node's machine. With it, O(state=captured) fails before anything
+        is written when the host is another machine, or when its kubelet could not register again.
+    type: dict
+    suboptions:
+      host:
+        description: Name of the host, for messages.
+        type: str
+        required: true
+      machine_id:
+        description: Content of C(/etc/machine-id).
+        type: str
+        required: true
+      boot_id:
+        description: Content of C(/proc/sys/kernel/random/boot_id).
+        type: str
+        default: ""
+      client_certificate:
+        description:
+          - The kubelet's client certificate in PEM form. A key in the same text is ignored.
+          - Without it, its validity is not checked.
+        type: str
+        default: ""
   pod_cidrs:
     description:
       - Give the new Node these pod CIDRs instead of waiting for an allocator.
@@ -170,6 +194,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeC
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster import live
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_manager import AllocatorSettings
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations import before_image
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.machine_identity import HostIdentity
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.registration import (
     Outcome,
     Registration,
@@ -216,6 +241,13 @@ def result_of(module: AnsibleModule, outcome: Outcome) -> dict[str, t.Any]:
     }
 
 
+def host_identity(option: t.Mapping[str, str] | None) -> HostIdentity | None:
+    """The option as the operation wants it."""
+    if option is None:
+        return None
+    return HostIdentity(**{key: (value or "").strip() for key, value in option.items()})
+
+
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Do the step that ``state`` names."""
     params = module.params
@@ -230,7 +262,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     )
     registration = Registration(client, params["name"], options, check_mode=module.check_mode)
     steps: dict[str, t.Callable[[], Outcome]] = {
-        "captured": registration.capture,
+        "captured": lambda: registration.capture(host_identity(params["host_identity"])),
         "deleted": registration.delete,
         "precreated": registration.precreate,
         "registered": registration.register,
@@ -252,6 +284,15 @@ def argument_spec() -> dict[str, t.Any]:
             "required": True,
         },
         "state_dir": {"type": "path", "required": True},
+        "host_identity": {
+            "type": "dict",
+            "options": {
+                "host": {"type": "str", "required": True},
+                "machine_id": {"type": "str", "required": True},
+                "boot_id": {"type": "str", "default": ""},
+                "client_certificate": {"type": "str", "no_log": True, "default": ""},
+            },
+        },
         "pod_cidrs": {"type": "list", "elements": "str", "default": []},
         "delete_timeout": {"type": "int", "default": 180},
         "cidr_timeout": {"type": "int", "default": 60},

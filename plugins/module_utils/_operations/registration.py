@@ -38,6 +38,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.drain_fi
     is_finished,
     is_mirror,
 )
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.machine_identity import HostIdentity, verify
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.pod_cidr_validation import faults
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.pod_replacement import daemonset_of, is_ready
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.scheduling import (
@@ -105,23 +106,30 @@ class Registration:
 
     # -- captured ------------------------------------------------------------------------------------------------
 
-    def capture(self) -> Outcome:
+    def capture(self, host: HostIdentity | None = None) -> Outcome:
         """Write the before-image, unless there is one already (then this is a resumption and it is kept).
 
-        Raises RefusedError when the file is about another cluster or an older Node, InputError without such a Node.
+        With ``host``, first make sure that it is the Node's machine. Raises RefusedError when it is not, or when the
+        file is about another cluster or an older Node; InputError without such a Node.
         """
         image = before_image.load(self._options.state_dir, self._name)
         if image is not None:
             self._require_same_cluster(image)
             node = self._client.find(node_path(self._name))
             self._require_expected(image, node)
+            self._require_machine(image.node, host, kubelet_runs=False)
             return Outcome(False, image, node, [])
         node = get_node(self._client, self._name)
+        self._require_machine(node, host, kubelet_runs=_condition(node, "Ready").get("status") == "True")
         image = self._new_image(node)
         path = before_image.path_of(self._options.state_dir, self._name)
         if not self._check_mode:
             before_image.save(self._options.state_dir, image)
         return Outcome(True, image, node, [f"save the before-image of Node {self._name} to {path}"])
+
+    def _require_machine(self, node: JsonObject, host: HostIdentity | None, *, kubelet_runs: bool) -> None:
+        if host is not None:
+            verify(node, host, kubelet_runs=kubelet_runs, now=datetime.datetime.now(datetime.UTC))
 
     def _new_image(self, node: JsonObject) -> BeforeImage:
         dependents = {}
@@ -160,7 +168,8 @@ class Registration:
         self._require_expected(image, node)
         actions: list[str] = []
         if node is not None and uid_of(node) == image.uid:
-            self._require_drained(node)
+            if not self._check_mode:  # else the steps before, which drain, have only been planned as well
+                self._require_drained(node)
             actions.append(f"delete Node {self._name} with uid {image.uid}")
             if not self._check_mode:
                 image = self._at(image, "deleting")
@@ -172,7 +181,7 @@ class Registration:
                 f"Node {self._name} was registered again (uid {uid_of(node)}) before the old one's remains were gone; "
                 f"stop its kubelet, delete that Node and run the same command again."
             )
-        bound = self._bound_pods()
+        bound = [pod for pod in self._bound_pods() if not self._check_mode or is_daemonset_pod(pod) or is_mirror(pod)]
         actions += [f"delete pod {_reference(pod)} that is bound to the deleted Node" for pod in bound]
         if not self._check_mode:
             for pod in bound:
@@ -251,7 +260,10 @@ class Registration:
         """
         image = self._image()
         node = self._client.find(node_path(self._name))
-        if not image.reached("deleting") or (node is not None and uid_of(node) == image.uid):
+        old = node is not None and uid_of(node) == image.uid
+        if self._check_mode and old:
+            node = None  # the step before would have deleted it
+        elif not image.reached("deleting") or old:
             raise RefusedError(f"Node {self._name} has not been deleted yet, so it is not created; use state=deleted.")
         actions: list[str] = []
         warnings: list[str] = []
@@ -259,7 +271,7 @@ class Registration:
         if node is None:
             actions.append(f"create Node {self._name}, cordoned, with its labels, annotations and taints")
             if self._check_mode:
-                return Outcome(True, image, None, actions, before="", after=_summary(wanted))
+                return Outcome(True, image, None, actions, before=_summary(image.node), after=_summary(wanted))
             image = self._at(image, "precreating")
             node = self._client.create("/api/v1/nodes", wanted)
         elif not is_unschedulable(node):
@@ -271,35 +283,53 @@ class Registration:
             if not self._check_mode:
                 node, _changed = set_unschedulable(self._client, node, True)
         if not self._check_mode:
-            uid = uid_of(node)
-            image = self._at(image, "precreating", new_uid=uid)
-            node = self._wait_for_pod_cidrs(uid)
-            image = self._at(image, "precreated", new_uid=uid)
+            image = self._at(image, "precreating", new_uid=uid_of(node))
+            node = self._with_fit_pod_cidrs(wanted, node)
+            image = self._at(image, "precreated", new_uid=uid_of(node))
         return Outcome(bool(actions), image, node, actions, warnings, before="", after=_summary(node))
+
+    def _with_fit_pod_cidrs(self, wanted: JsonObject, node: JsonObject) -> JsonObject:
+        """The Node with podCIDRs that are fit; one that no kubelet knows yet is created again for others.
+
+        The allocator may give a block that an overlapping Node still uses, because the deletion freed its bit. It hands
+        out the next block each time, so a few tries are enough.
+        """
+        for attempt in range(1, _ATTEMPTS + 1):
+            node = self._wait_for_pod_cidrs(uid_of(node))
+            found = self._faults(node)
+            taken_over = bool(((node.get("status") or {}).get("nodeInfo") or {}).get("machineID"))
+            if not found:
+                break
+            if attempt == _ATTEMPTS or taken_over or self._options.pod_cidrs:
+                self._refuse_unfit(node, found)
+            self._progress(f"{self._name}: {', '.join(pod_cidrs_of(node))} is not fit for use, asking for others")
+            self._client.delete(node_path(self._name), uid=uid_of(node))
+            node = self._client.create("/api/v1/nodes", wanted)
+            self._at(self._image(), "precreating", new_uid=uid_of(node))
+        return node
 
     def _wait_for_pod_cidrs(self, uid: str) -> JsonObject:
         def probe() -> JsonObject | Pending:
             node = self._current(uid)
             return node if pod_cidrs_of(node) else Pending(self._allocation_events())
 
-        node = wait_for(
+        return wait_for(
             f"Node {self._name} gets its podCIDRs",
             probe,
             timeout=self._options.cidr_timeout,
             interval=0.5,
             clock=self._clock,
         )
-        self._require_fit(node)
-        return node
 
-    def _require_fit(self, node: JsonObject) -> None:
-        found = faults(node, self._client.list("/api/v1/nodes"), self._options.allocator)
-        if found:
-            raise RefusedError(
-                f"Node {self._name} got podCIDRs {', '.join(pod_cidrs_of(node))} that are not fit for use: "
-                f"{'; '.join(found)}. It stays cordoned.",
-                found,
-            )
+    def _faults(self, node: JsonObject) -> list[str]:
+        return faults(node, self._client.list("/api/v1/nodes"), self._options.allocator)
+
+    def _refuse_unfit(self, node: JsonObject, found: Sequence[str]) -> t.NoReturn:
+        raise RefusedError(
+            f"Node {self._name} got podCIDRs {', '.join(pod_cidrs_of(node)) or '(none)'} that are not fit for use: "
+            f"{'; '.join(found)}. It stays cordoned.",
+            found,
+        )
 
     def _allocation_events(self) -> str:
         """What the allocator says about the Node; its events carry type Normal, so only the reason counts."""
@@ -318,10 +348,10 @@ class Registration:
         Raises RefusedError when it is another machine or the podCIDRs are not fit, WaitTimeoutError otherwise.
         """
         image = self._image()
-        if not image.reached("precreating"):
-            raise RefusedError(f"Node {self._name} has not been created yet; use state=precreated first.")
         if self._check_mode:
             return Outcome(False, image, self._client.find(node_path(self._name)), [])
+        if not image.reached("precreating"):
+            raise RefusedError(f"Node {self._name} has not been created yet; use state=precreated first.")
 
         def probe() -> JsonObject | Pending:
             node = self._current(image.new_uid)
@@ -336,7 +366,9 @@ class Registration:
             timeout=self._options.ready_timeout,
             clock=self._clock,
         )
-        self._require_fit(node)
+        found = self._faults(node)
+        if found:
+            self._refuse_unfit(node, found)
         return Outcome(False, self._at(image, "registered"), node, [])
 
     def _not_yet_registered(self, image: BeforeImage, node: JsonObject) -> list[str]:
@@ -410,22 +442,28 @@ class Registration:
     # -- completed -----------------------------------------------------------------------------------------------
 
     def complete(self) -> Outcome:
-        """Put the before-image aside: the re-registration is over."""
+        """Put the before-image aside: the re-registration is over, or was given up before anything was deleted."""
         image = before_image.load(self._options.state_dir, self._name)
+        if image is None and self._check_mode:
+            image = self._new_image(get_node(self._client, self._name))
         if image is None:
             raise InputError(f"name: there is no before-image of Node {self._name} in {self._options.state_dir}.")
-        if not image.reached("restored"):
+        node = self._client.find(node_path(self._name))
+        untouched = image.step == "captured" and node is not None and uid_of(node) == image.uid
+        if not image.reached("restored") and not untouched and not self._check_mode:
             raise RefusedError(
                 f"The re-registration of Node {self._name} has only reached '{image.step}', so it is not complete."
             )
         if not self._check_mode:
             before_image.archive(self._options.state_dir, image)
-        return Outcome(True, image, self._client.find(node_path(self._name)), ["put the before-image aside"])
+        return Outcome(True, image, node, ["put the before-image aside"])
 
     # -- shared --------------------------------------------------------------------------------------------------
 
     def _image(self) -> BeforeImage:
         image = before_image.load(self._options.state_dir, self._name)
+        if image is None and self._check_mode:
+            return self._new_image(get_node(self._client, self._name))  # what the step before would have written
         if image is None:
             raise RefusedError(
                 f"There is no before-image of Node {self._name} in {self._options.state_dir}; use state=captured first."
