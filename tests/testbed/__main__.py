@@ -8,7 +8,7 @@ import sys
 
 from . import binaries, paths, processes
 from .spec import CiliumOperatorSpec, ControlPlaneSpec, HostSpec, KwokSpec, SpecError, TestbedSpec
-from .testbed import NoSuchTestbedError, Testbed, remove_orphans
+from .testbed import NoSuchTestbedError, Testbed, remove_orphans, take_down
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -70,7 +70,7 @@ def main() -> int:
             testbed = Testbed.create(_specification(options))
             print(testbed.kubeconfig)
         elif options.command == "down":
-            Testbed.attach(options.name).down()
+            take_down(options.name)
         elif options.command == "kubeconfig":
             print(Testbed.attach(options.name).kubeconfig)
         elif options.command == "status":
@@ -87,7 +87,7 @@ def main() -> int:
                 print(f"{name}\t{path}")
         else:
             print("\n".join(remove_orphans()))
-    except (SpecError, NoSuchTestbedError, binaries.BinaryError, TimeoutError) as error:
+    except (SpecError, NoSuchTestbedError, TimeoutError, RuntimeError) as error:
         print(f"testbed: {error}", file=sys.stderr)
         return 1
     return 0

@@ -6,6 +6,7 @@ version. What is missing is built into the cache under a hash of go.mod, go.sum 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import re
@@ -97,6 +98,16 @@ def locate(programs: Iterable[str]) -> dict[str, Path]:
     return {program: _found_outside(program) or _cached(program) for program in programs}
 
 
+def _output_of(argv: list[str]) -> str:
+    """Both streams of a short command; what cannot be run or hangs says nothing."""
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout + done.stderr
+
+
+@functools.cache  # asked for at every start of a component: look, and complain, once
 def _found_outside(program: str) -> Path | None:
     recipe = recipe_of(program)
     if not recipe.version:
@@ -107,8 +118,7 @@ def _found_outside(program: str) -> Path | None:
         if found is None:
             continue
         argument = ["version", "--client"] if program == "kubectl" else ["--version"]
-        done = subprocess.run([found, *argument], capture_output=True, text=True, timeout=20, check=False)
-        if recipe.version in done.stdout + done.stderr:
+        if recipe.version in _output_of([found, *argument]):
             return Path(found)
         say(f"{found} is not of the pinned version ({recipe.version.strip()}...): not used")
     return None
@@ -119,7 +129,7 @@ def _cached(program: str) -> Path:
     folder = cache_root() / "bin" / f"{recipe.folder}-{recipe.digest()}"
     path = folder / program
     if not path.exists():
-        with exclusive(f"build-{recipe.folder}"):
+        with exclusive(f"build-{recipe.folder}", waiting=f"waiting for another run that builds {recipe.folder} ..."):
             if not path.exists():
                 _build(recipe, folder)
     return path
@@ -132,11 +142,16 @@ def say(text: str) -> None:
 
 def _build(recipe: Recipe, target: Path) -> None:
     go = go_command()
-    names = ", ".join(recipe.programs)
-    say(f"building {names} from source, once (minutes; cached in {target.parent}) ...")
     target.parent.mkdir(parents=True, exist_ok=True)
+    names = ", ".join(recipe.programs)
+    for killed in target.parent.glob(f"partial-{recipe.folder}-*"):
+        shutil.rmtree(killed)  # of a build that was killed: we hold the lock
+    say(f"building {names} from source, once (minutes; cached in {target.parent}) ...")
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix="partial-") as partial, _Ticker(recipe.folder):
+    with (
+        tempfile.TemporaryDirectory(dir=target.parent, prefix=f"partial-{recipe.folder}-") as partial,
+        _Ticker(recipe.folder),
+    ):
         env = {**os.environ, "GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOFLAGS": ""}
         done = subprocess.run(
             [str(go), "build", *recipe.flags(), "-o", f"{partial}/", "tool"],

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from . import binaries, objects, processes
+from . import binaries, objects, ports, processes
 from .client import Client
-from .control_plane import ControlPlane, free_port
+from .control_plane import ControlPlane
 from .spec import CiliumOperatorSpec
 
 _NAME = "cilium-operator"
@@ -33,25 +33,28 @@ class CiliumOperator:
         self.spec = spec
         self._control_plane = control_plane
 
-    def start(self, *, wait_seconds: float = 60) -> None:
-        """Publish the objects of an installation, start the operator, and wait until it has registered its CRDs.
-
-        Raises TimeoutError with the end of its log when it has not after `wait_seconds`.
-        """
+    def start(self) -> None:
+        """Publish the objects of an installation and start the operator (`wait_ready`: until it works)."""
         client = Client(self._control_plane.kubeconfig)
         for path, made in objects.cilium_objects(self.spec):
             client.apply(path, made)
         self.start_process()
-        end = time.monotonic() + wait_seconds
-        path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+
+    def wait_ready(self, seconds: float = 60) -> None:
+        """Wait until the operator has registered its CRDs, one a second; then it starts its GC and IPAM.
+
+        Raises TimeoutError with the end of its log when it has not after `seconds`.
+        """
+        client = Client(self._control_plane.kubeconfig)
+        end = time.monotonic() + seconds
         while True:
-            there = {crd["metadata"]["name"].split(".")[0] for crd in client.list(path)}
-            if there.issuperset({"ciliumidentities", "ciliumnodes", "ciliumendpoints", "ciliumpodippools"}):
+            missing = set(CRDS) - _established(client)
+            if not missing:
                 return
             record = processes.read(self.run_dir, _NAME)
             if time.monotonic() > end or record is None or not processes.alive(record):
-                raise TimeoutError(f"cilium-operator registered only {sorted(there)}: {self.log_tail()}")
-            time.sleep(0.2)
+                raise TimeoutError(f"cilium-operator has not registered {sorted(missing)}: {self.log_tail()}")
+            time.sleep(0.1)
 
     def start_process(self) -> None:
         """Start the operator with the configuration as it is now."""
@@ -61,16 +64,16 @@ class CiliumOperator:
             old.unlink()
         for key, value in objects.cilium_config(self.spec).items():
             (folder / key).write_text(value, encoding="utf-8")
-        ports = [free_port("127.0.0.1") for _use in range(3)]
+        api, metrics, gops = (ports.port(self.run_dir, f"cilium-{use}") for use in ("api", "metrics", "gops"))
         argv = [
             str(binaries.locate([_NAME])[_NAME]),
             f"--config-dir={folder}",
             f"--k8s-kubeconfig-path={self._control_plane.kubeconfig}",
             "--k8s-namespace=kube-system",
-            f"--operator-api-serve-addr=127.0.0.1:{ports[0]}",
+            f"--operator-api-serve-addr=127.0.0.1:{api}",
             "--enable-metrics",
-            f"--operator-prometheus-serve-addr=127.0.0.1:{ports[1]}",
-            f"--gops-port={ports[2]}",
+            f"--operator-prometheus-serve-addr=127.0.0.1:{metrics}",
+            f"--gops-port={gops}",
             "--leader-election-lease-duration=5s",
             "--leader-election-renew-deadline=3s",
             "--leader-election-retry-period=1s",
@@ -84,3 +87,13 @@ class CiliumOperator:
     def log_tail(self, lines: int = 5) -> str:
         """The end of its log."""
         return processes.tail(self.run_dir, _NAME, lines)
+
+
+def _established(client: Client) -> set[str]:
+    """Plural names of the CustomResourceDefinitions that the API server serves."""
+    return {
+        crd["spec"]["names"]["plural"]
+        for crd in client.list("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
+        for condition in crd.get("status", {}).get("conditions") or ()
+        if condition["type"] == "Established" and condition["status"] == "True"
+    }

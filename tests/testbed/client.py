@@ -35,7 +35,8 @@ class Client:
         content = json.loads(kubeconfig.read_text(encoding="utf-8"))
         cluster, user = content["clusters"][0]["cluster"], content["users"][0]["user"]
         self.server: str = cluster["server"]
-        self._folder = tempfile.TemporaryDirectory(prefix="testbed-client-")
+        # beside the kubeconfig: should this process be killed, the keys go with the testbed
+        self._folder = tempfile.TemporaryDirectory(prefix=".client-", dir=kubeconfig.parent)
         files = {}
         for name, text in (
             ("ca", cluster["certificate-authority-data"]),
@@ -128,6 +129,8 @@ class Client:
                 raise ServerError(answer.status, answer.data.decode(errors="replace"))
             for line in answer.data.splitlines():
                 event: JsonObject = json.loads(line)
+                if event["type"] == "ERROR":
+                    raise ServerError(event["object"].get("code", 0), event["object"].get("message", ""))
                 version = event["object"]["metadata"]["resourceVersion"]
                 if event["type"] != "BOOKMARK":
                     yield event

@@ -5,19 +5,15 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import json
-import shutil
-import socket
 import time
 from pathlib import Path
 
 import urllib3
 
-from . import binaries, processes
+from . import binaries, objects, ports, processes
 from .client import Client, ServerError
 from .pki import Authority
-from .spec import ControlPlaneSpec
-
-COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+from .spec import COMPONENTS, ControlPlaneSpec, TestbedSpec
 
 _AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
@@ -25,14 +21,6 @@ _AUDIT_POLICY = {
     "omitStages": ["RequestReceived", "ResponseStarted"],
     "rules": [{"level": "Metadata"}],
 }
-
-
-def free_port(address: str) -> int:
-    """A TCP port that nobody listens on at `address` right now."""
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class ControlPlane:
@@ -43,26 +31,15 @@ class ControlPlane:
         self.run_dir = run_dir
         self.spec = spec
         self.address = address
-        self._ports_file = run_dir / "ports.json"
         self.pki_dir = run_dir / "pki"
         self.audit_log = run_dir / "log" / "audit.jsonl"
 
     # -- addresses and files ---------------------------------------------------------------------------------------
 
     @property
-    def ports(self) -> dict[str, int]:
-        """Ports by use; chosen at the first start and kept."""
-        if not self._ports_file.exists():
-            chosen = {name: free_port("127.0.0.1") for name in ("etcd", "etcd-peer", "controller-manager", "scheduler")}
-            chosen["api"] = free_port(self.address)
-            self._ports_file.write_text(json.dumps(chosen), encoding="utf-8")
-        loaded: dict[str, int] = json.loads(self._ports_file.read_text(encoding="utf-8"))
-        return loaded
-
-    @property
     def server(self) -> str:
         """URL of the API server."""
-        return f"https://{self.address}:{self.ports['api']}"
+        return f"https://{self.address}:{ports.port(self.run_dir, 'api', self.address)}"
 
     @property
     def kubeconfig(self) -> Path:
@@ -86,7 +63,7 @@ class ControlPlane:
     # -- life ------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start everything and wait until the API is ready.
+        """Start everything and wait until the API is ready (`wait_usable`: until pods can be created).
 
         Raises TimeoutError with the end of the API server's log when it is not ready within a minute.
         """
@@ -108,10 +85,12 @@ class ControlPlane:
             self.start_component(component)
             if component == "kube-apiserver":
                 self.wait_ready()
-        self._wait_for_service_account()
 
-    def _wait_for_service_account(self, seconds: float = 30) -> None:
-        """No pod can be created before the controller-manager has made the service account of its namespace."""
+    def wait_usable(self, seconds: float = 30) -> None:
+        """Wait for the controller-manager: no pod can be created before it has made the namespace's service account.
+
+        Raises TimeoutError with the end of its log after `seconds`.
+        """
         client = Client(self.kubeconfig)
         end = time.monotonic() + seconds
         for namespace in ("default", "kube-system"):
@@ -150,15 +129,32 @@ class ControlPlane:
         """Restart kube-controller-manager with changed fields of the spec (`cluster_cidrs=...` and so on).
 
         Its Lease is removed in between, as a controller-manager that releases it on exit would leave it, so that the
-        next one leads within a second instead of fifteen.
+        next one leads within a second instead of fifteen. Whether the new one survives its start is not waited for:
+        a range that does not cover the Nodes ends it, as in a real cluster.
         """
         self.stop_component("kube-controller-manager")
         self.spec = dataclasses.replace(self.spec, **changes)  # type: ignore[arg-type]
+        path = self.run_dir / "spec.json"
+        whole = TestbedSpec.from_json(json.loads(path.read_text(encoding="utf-8")))
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps(dataclasses.replace(whole, control_plane=self.spec).to_json()), encoding="utf-8")
+        partial.rename(path)
         lease = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kube-controller-manager"
         client = Client(self.kubeconfig)
         if client.find(lease) is not None:
             client.delete(lease)
         self.start_component("kube-controller-manager")
+        self.publish()
+
+    def publish(self) -> None:
+        """Show the controller-manager with its real command line, where the spec names a Node for it."""
+        if self.spec.control_plane_node is not None:
+            objects.publish_control_plane(
+                Client(self.kubeconfig),
+                self.spec.control_plane_node,
+                self.spec,
+                self.arguments("kube-controller-manager"),
+            )
 
     # -- command lines ---------------------------------------------------------------------------------------------
 
@@ -173,7 +169,7 @@ class ControlPlane:
         return [*build(), *self.spec.extra_arguments.get(component, ())]
 
     def _etcd(self) -> list[str]:
-        client, peer = (f"http://127.0.0.1:{self.ports[name]}" for name in ("etcd", "etcd-peer"))
+        client, peer = (f"http://127.0.0.1:{ports.port(self.run_dir, use)}" for use in ("etcd", "etcd-peer"))
         return [
             "--name=testbed",
             f"--data-dir={self.run_dir / 'etcd'}",
@@ -188,10 +184,10 @@ class ControlPlane:
     def _apiserver(self) -> list[str]:
         pki = self.pki_dir
         return [
-            f"--etcd-servers=http://127.0.0.1:{self.ports['etcd']}",
+            f"--etcd-servers=http://127.0.0.1:{ports.port(self.run_dir, 'etcd')}",
             f"--bind-address={self.address}",
             f"--advertise-address={self.address}",
-            f"--secure-port={self.ports['api']}",
+            f"--secure-port={ports.port(self.run_dir, 'api', self.address)}",
             # the "kubernetes" Service would need an endpoint that is not loopback
             "--endpoint-reconciler-type=none",
             f"--service-cluster-ip-range={','.join(self.spec.service_ranges)}",
@@ -212,26 +208,19 @@ class ControlPlane:
             "--audit-log-mode=blocking",
         ]
 
-    def controller_manager_flags(self) -> list[str]:
-        """The flags an operator sees in the static pod: the pool is in them."""
+    def _controller_manager(self) -> list[str]:
         spec, pki = self.spec, self.pki_dir
         flags = [
             f"--allocate-node-cidrs={'true' if spec.allocate_node_cidrs else 'false'}",
             f"--cluster-cidr={','.join(spec.cluster_cidrs)}",
             f"--service-cluster-ip-range={','.join(spec.service_ranges)}",
+            *(f"--{name}={size}" for name, size in objects.mask_size_flags(spec)),
         ]
-        families = [ipaddress.ip_network(text).version for text in spec.cluster_cidrs]
-        if spec.dual_stack:
-            flags.append(f"--node-cidr-mask-size-ipv4={spec.node_mask_size_ipv4}")
-            flags.append(f"--node-cidr-mask-size-ipv6={spec.node_mask_size_ipv6}")
-        else:
-            size = spec.node_mask_size_ipv4 if families == [4] else spec.node_mask_size_ipv6
-            flags.append(f"--node-cidr-mask-size={size}")
         return [
             *flags,
             f"--kubeconfig={self.run_dir / 'kube-controller-manager.conf'}",
             "--bind-address=127.0.0.1",
-            f"--secure-port={self.ports['controller-manager']}",
+            f"--secure-port={ports.port(self.run_dir, 'controller-manager')}",
             "--use-service-account-credentials=true",
             "--authorization-always-allow-paths=/healthz,/readyz,/livez,/metrics",
             f"--service-account-private-key-file={pki / 'sa.key'}",
@@ -239,10 +228,10 @@ class ControlPlane:
             f"--cluster-signing-cert-file={pki / 'ca.crt'}",
             f"--cluster-signing-key-file={pki / 'ca.key'}",
             "--leader-elect=true",
+            # by default it asks for each controller's service account at 20 requests/s: three seconds of its start
+            "--kube-api-qps=200",
+            "--kube-api-burst=400",
         ]
-
-    def _controller_manager(self) -> list[str]:
-        return self.controller_manager_flags()
 
     def _scheduler(self) -> list[str]:
         config = self.run_dir / "kube-scheduler.conf"
@@ -251,10 +240,6 @@ class ControlPlane:
             f"--authentication-kubeconfig={config}",
             f"--authorization-kubeconfig={config}",
             "--bind-address=127.0.0.1",
-            f"--secure-port={self.ports['scheduler']}",
+            f"--secure-port={ports.port(self.run_dir, 'scheduler')}",
             "--leader-elect=false",
         ]
-
-    def remove_files(self) -> None:
-        """Delete etcd's data (the rest of the run folder goes with the testbed)."""
-        shutil.rmtree(self.run_dir / "etcd", ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
@@ -69,14 +70,19 @@ def controller_manager_pod(node_name: str, flags: list[str]) -> JsonObject:
     }
 
 
+def mask_size_flags(spec: ControlPlaneSpec) -> list[tuple[str, int]]:
+    """(flag without dashes, prefix length): one flag for a single family, one for each family of a dual-stack."""
+    families = [ipaddress.ip_network(text).version for text in spec.cluster_cidrs]
+    if spec.dual_stack:
+        return [(f"node-cidr-mask-size-ipv{family}", spec.mask_size(family)) for family in sorted(families)]
+    return [("node-cidr-mask-size", spec.mask_size(families[0]))]
+
+
 def kubeadm_config(spec: ControlPlaneSpec) -> JsonObject:
     """The ConfigMap kubeadm-config (v1beta4: extraArgs is a list)."""
-    mask = [{"name": "node-cidr-mask-size", "value": str(spec.node_mask_size_ipv4)}]
-    if spec.dual_stack:
-        mask = [
-            {"name": "node-cidr-mask-size-ipv4", "value": str(spec.node_mask_size_ipv4)},
-            {"name": "node-cidr-mask-size-ipv6", "value": str(spec.node_mask_size_ipv6)},
-        ]
+    arguments = [{"name": name, "value": str(size)} for name, size in mask_size_flags(spec)]
+    if not spec.allocate_node_cidrs:
+        arguments.append({"name": "allocate-node-cidrs", "value": "false"})
     configuration = {
         "apiVersion": "kubeadm.k8s.io/v1beta4",
         "kind": "ClusterConfiguration",
@@ -86,7 +92,7 @@ def kubeadm_config(spec: ControlPlaneSpec) -> JsonObject:
             "podSubnet": ",".join(spec.cluster_cidrs),
             "serviceSubnet": ",".join(spec.service_ranges),
         },
-        "controllerManager": {"extraArgs": mask},
+        "controllerManager": {"extraArgs": arguments},
     }
     return {
         "apiVersion": "v1",

@@ -7,12 +7,26 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+
+# The shell completes its own record (pid, and field 22 of its /proc stat) and becomes the program: exec changes neither.
+# It starts no process of its own, so that the children of the pid are those of the program only.
+_RECORD_AND_BECOME = """
+beginning=$1 record=$2; shift 2
+IFS= read -r stat <"/proc/$$/stat"
+start_time_of() { start_time=${20}; }
+start_time_of ${stat##*) }
+printf '%s, "pid": %s, "start_time": %s}' "$beginning" "$$" "$start_time" >"$record" || exit 1
+exec "$@"
+"""
+
+_children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 @dataclass(frozen=True)
@@ -48,10 +62,10 @@ def _folder(run_dir: Path) -> Path:
 
 def read(run_dir: Path, name: str) -> ProcessRecord | None:
     """The record of one process, or None."""
-    path = _folder(run_dir) / f"{name}.json"
-    if not path.exists():
+    try:
+        values = json.loads((_folder(run_dir) / f"{name}.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):  # half a record: the process is writing it right now
         return None
-    values = json.loads(path.read_text(encoding="utf-8"))
     return ProcessRecord(values["name"], values["pid"], values["start_time"], tuple(values["argv"]))
 
 
@@ -77,16 +91,24 @@ def start(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> ProcessRecord:
-    """Start a process in a session of its own with its output in log/NAME.log (appended), and record it.
+    """Start a process in a session of its own, both streams appended to its log, and record it.
 
-    Raises RuntimeError when a process of this name runs already or ends at once.
+    The process records itself before it becomes the program: there is no moment at which it runs unrecorded, not even
+    when this process is killed in between. `env` replaces the whole environment.
+
+    Raises RuntimeError when a process of this name runs already, there is no such program, or it ends at once.
     """
     known = read(run_dir, name)
     if known is not None and alive(known):
         raise RuntimeError(f"{name} runs already with pid {known.pid}")
+    if shutil.which(argv[0]) is None:
+        raise RuntimeError(f"{name}: there is no program {argv[0]}")
+    path = _folder(run_dir) / f"{name}.json"
+    path.unlink(missing_ok=True)
+    beginning = json.dumps({"name": name, "argv": list(argv)})[:-1]
     with log_of(run_dir, name).open("ab") as log:
         child = subprocess.Popen(
-            list(argv),
+            ["/bin/sh", "-c", _RECORD_AND_BECOME, "sh", beginning, str(path), *argv],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -94,15 +116,14 @@ def start(
             cwd=cwd,
             start_new_session=True,
         )
-    started = start_time_of(child.pid)
-    if started is None:
-        raise RuntimeError(f"{name} ended at once: {tail(run_dir, name)}")
-    record = ProcessRecord(name, child.pid, started, tuple(argv))
-    path = _folder(run_dir) / f"{name}.json"
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(asdict(record)), encoding="utf-8")
-    partial.rename(path)
-    return record
+    _children[child.pid] = child
+    while True:
+        record = read(run_dir, name)
+        if record is not None:
+            return record
+        if child.poll() is not None:
+            raise RuntimeError(f"{name} ended at once: {tail(run_dir, name)}")
+        time.sleep(0.001)
 
 
 def tail(run_dir: Path, name: str, lines: int = 5) -> str:
@@ -112,11 +133,27 @@ def tail(run_dir: Path, name: str, lines: int = 5) -> str:
 
 
 def _reap(pid: int) -> None:
-    """Collect the exit status where the process is our own child; otherwise it stays a zombie of ours."""
+    """Collect the exit status where the process is our own child; otherwise it would stay a zombie of ours."""
+    child = _children.get(pid)
+    if child is not None and child.poll() is not None:
+        del _children[pid]
+
+
+def send(record: ProcessRecord, number: int) -> bool:
+    """Send a signal to exactly the recorded process; False when it has ended (its pid may be somebody else's now)."""
     try:
-        os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        return  # somebody else's child
+        handle = os.pidfd_open(record.pid)
+    except ProcessLookupError:
+        return False
+    try:
+        if not alive(record):  # asked after opening: the handle cannot change its process any more
+            return False
+        signal.pidfd_send_signal(handle, number)
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(handle)
+    return True
 
 
 def wait_gone(record: ProcessRecord, seconds: float) -> bool:
@@ -137,13 +174,11 @@ def stop(run_dir: Path, name: str, *, timeout: float = 10.0, number: int = signa
     if record is None:
         return
     for signal_number, seconds in ((number, timeout), (signal.SIGKILL, 10.0)):
-        if not alive(record):
-            break
-        os.kill(record.pid, signal_number)
-        if wait_gone(record, seconds):
+        if not send(record, signal_number) or wait_gone(record, seconds):
             break
     else:
         raise RuntimeError(f"{name} (pid {record.pid}) does not end")
+    _reap(record.pid)
     (_folder(run_dir) / f"{name}.json").unlink(missing_ok=True)
 
 

@@ -5,13 +5,23 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
 _NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")
 
 
 class SpecError(ValueError):
     """A value of the specification cannot be used; the text names field, value and remedy."""
+
+
+def _network(label: str, text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError as error:
+        raise SpecError(f"{label} {text!r}: give a network such as 10.121.0.0/16 ({error})") from error
 
 
 def _check_name(kind: str, name: str) -> None:
@@ -39,11 +49,27 @@ class ControlPlaneSpec:
 
     def __post_init__(self) -> None:
         for label, ranges in (("cluster_cidrs", self.cluster_cidrs), ("service_ranges", self.service_ranges)):
-            families = [ipaddress.ip_network(text).version for text in ranges]
+            families = [_network(label, text).version for text in ranges]
             if not 1 <= len(ranges) <= 2 or len(set(families)) != len(families):
                 raise SpecError(f"{label} {ranges!r}: give one range, or two of different families")
+        for text in self.cluster_cidrs:
+            network = _network("cluster_cidrs", text)
+            size = self.mask_size(network.version)
+            # upstream: pkg/controller/nodeipam/ipam/cidrset/cidr_set.go, clusterSubnetMaxDiff
+            last = min(network.prefixlen + 16, network.max_prefixlen)
+            if not network.prefixlen <= size <= last:
+                raise SpecError(
+                    f"node_mask_size_ipv{network.version} {size}: give {network.prefixlen} to {last} for blocks of {text}"
+                )
+        unknown = set(self.extra_arguments) - set(COMPONENTS)
+        if unknown:
+            raise SpecError(f"extra_arguments of {sorted(unknown)}: the components are {', '.join(COMPONENTS)}")
         if self.control_plane_node is not None:
             _check_name("control plane node", self.control_plane_node)
+
+    def mask_size(self, family: int) -> int:
+        """Prefix length of the blocks of one address family (4 or 6)."""
+        return self.node_mask_size_ipv4 if family == 4 else self.node_mask_size_ipv6
 
     @property
     def dual_stack(self) -> bool:
@@ -69,11 +95,23 @@ class CiliumOperatorSpec:
 class KwokSpec:
     """kwok keeps simulated Nodes (annotation `kwok.x-k8s.io/node: fake`) Ready and runs pods on them.
 
-    `exec_answers` maps a command line, as the caller of exec gives it, to the text it prints.
+    `exec_answers` maps a command line, as the caller of exec gives it, to the text it prints; `pod_exec_answers` does
+    so for single pods ("NAMESPACE/NAME"), which then have those answers only. `logs` maps "NAMESPACE/NAME" of a pod to
+    the text of its log.
     """
 
     nodes: int = 0
     exec_answers: Mapping[str, str] = field(default_factory=dict)
+    pod_exec_answers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    logs: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.nodes < 0:
+            raise SpecError(f"nodes {self.nodes}: give 0 or more")
+        for label, pods in (("pod_exec_answers", self.pod_exec_answers), ("logs", self.logs)):
+            for pod in pods:
+                if pod.count("/") != 1:
+                    raise SpecError(f"{label} {pod!r}: name the pod as NAMESPACE/NAME")
 
 
 @dataclass(frozen=True)
@@ -103,3 +141,25 @@ class TestbedSpec:
         names = [host.name for host in self.hosts]
         if len(set(names)) != len(names) or len(names) > 50:
             raise SpecError(f"hosts {names!r}: give at most 50 different names")
+
+    def to_json(self) -> dict[str, Any]:
+        """The specification as JSON values; `from_json` gives an equal one back."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> TestbedSpec:
+        """The specification that `to_json` made `values` from."""
+        plane = _tuples(values["control_plane"])
+        plane["extra_arguments"] = _tuples(plane["extra_arguments"])
+        return cls(
+            name=values["name"],
+            control_plane=ControlPlaneSpec(**plane),
+            cilium=CiliumOperatorSpec(**_tuples(values["cilium"])) if values["cilium"] else None,
+            kwok=KwokSpec(**values["kwok"]) if values["kwok"] else None,
+            hosts=tuple(HostSpec(**host) for host in values["hosts"]),
+        )
+
+
+def _tuples(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has no tuples."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in mapping.items()}

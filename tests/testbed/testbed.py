@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import json
 import os
-import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import binaries, objects, paths, processes
+from . import binaries, paths, processes
 from .cilium_operator import CiliumOperator
 from .client import Client
-from .control_plane import COMPONENTS, ControlPlane
+from .control_plane import ControlPlane
 from .kwok import Kwok
-from .spec import CiliumOperatorSpec, ControlPlaneSpec, HostSpec, KwokSpec, TestbedSpec
+from .spec import COMPONENTS, CiliumOperatorSpec, KwokSpec, TestbedSpec
 
 if TYPE_CHECKING:
     from .hosts.host import Host
@@ -37,8 +37,8 @@ class Testbed:
         self.directory = directory
         self.name = directory.name
         self.index = paths.index_of(directory)
-        self.spec = _read_spec(directory)
-        self.control_plane = ControlPlane(directory, self.spec.control_plane, self.address)
+        self._spec = TestbedSpec.from_json(json.loads((directory / "spec.json").read_text(encoding="utf-8")))
+        self.control_plane = ControlPlane(directory, self._spec.control_plane, self.address)
         self.kwok = Kwok(directory, self.spec.kwok or KwokSpec(), self.control_plane)
         self.cilium = CiliumOperator(directory, self.spec.cilium or CiliumOperatorSpec(), self.control_plane)
         self.hosts: dict[str, Host] = {}
@@ -53,9 +53,14 @@ class Testbed:
     # -- where things are ------------------------------------------------------------------------------------------
 
     @property
+    def spec(self) -> TestbedSpec:
+        """What it consists of now; the controller-manager's part changes when it is restarted with other settings."""
+        return dataclasses.replace(self._spec, control_plane=self.control_plane.spec)
+
+    @property
     def address(self) -> str:
         """Where the API server listens: on the bridge when there are hosts, else on loopback."""
-        if self.spec.hosts:
+        if self._spec.hosts:
             from .hosts.network import bridge_address
 
             return bridge_address(self.index)
@@ -106,16 +111,18 @@ class Testbed:
     def create(cls, spec: TestbedSpec, owner: int | None = None) -> Testbed:
         """Bring a testbed up; it stays until `down`, or until the process `owner` is gone and somebody reaps."""
         remove_orphans()
-        if (paths.testbeds_root() / spec.name).exists():
-            _remove(paths.testbeds_root() / spec.name)
-        directory, _index = paths.claim(spec.name)
-        if owner is not None:
-            record = {"pid": owner, "start_time": processes.start_time_of(owner)}
-            (directory / "owner.json").write_text(json.dumps(record), encoding="utf-8")
-        (directory / "spec.json").write_text(json.dumps(dataclasses.asdict(spec)), encoding="utf-8")
+        responsible = os.getpid() if owner is None else owner  # should this process be killed before it is complete
+        documents = {
+            "spec.json": spec.to_json(),
+            "owner.json": {"pid": responsible, "start_time": processes.start_time_of(responsible)},
+        }
+        _remove(paths.testbeds_root() / spec.name)
+        directory, _index = paths.claim(spec.name, documents, _index_is_usable)
         try:
             testbed = cls(directory)
             testbed._start()
+            if owner is None:
+                (directory / "owner.json").unlink()
         except BaseException:
             if os.environ.get("PODNET_TESTBED_KEEP") != "1":
                 _remove(directory)
@@ -127,8 +134,7 @@ class Testbed:
         """The running testbed `name`; NoSuchTestbedError when there is none."""
         directory = paths.testbeds_root() / name
         if not (directory / "spec.json").exists():
-            known = ", ".join(sorted(path.name for path in paths.testbeds_root().iterdir())) or "none"
-            raise NoSuchTestbedError(f"no testbed {name!r} (there are: {known})")
+            raise _no_such(name)
         return cls(directory)
 
     def _start(self) -> None:
@@ -146,67 +152,79 @@ class Testbed:
 
             hosts.prepare_network(self)
         self.control_plane.start()
-        if self.spec.kwok is not None or shown:
-            self.kwok.start()
-        if shown:
-            objects.publish_control_plane(
-                self.client, shown, self.spec.control_plane, self.control_plane.controller_manager_flags()
-            )
         if self.spec.cilium is not None:
             self.cilium.start()
+        self.control_plane.wait_usable()
+        if self.spec.kwok is not None or shown:
+            self.kwok.start()
+        self.control_plane.publish()
         if self.spec.hosts:
             from . import hosts
 
             hosts.start_all(self)
+        if self.spec.cilium is not None:
+            self.cilium.wait_ready()
 
     def restart_controller_manager(self, **changes: Any) -> None:
-        """Restart kube-controller-manager with other settings, and let its static pod show them."""
+        """Restart kube-controller-manager with other settings (see ControlPlane.restart_controller_manager)."""
         self.control_plane.restart_controller_manager(**changes)
-        shown = self.spec.control_plane.control_plane_node
-        if shown:
-            flags = self.control_plane.controller_manager_flags()
-            objects.publish_control_plane(self.client, shown, self.control_plane.spec, flags)
 
     def down(self) -> None:
         """Take everything down and delete the run folder."""
         _remove(self.directory)
 
 
-def _read_spec(directory: Path) -> TestbedSpec:
-    values = json.loads((directory / "spec.json").read_text(encoding="utf-8"))
+def _index_is_usable(index: int) -> bool:
+    """No bridge of this index is there (it may be one of another cache folder)."""
+    from .hosts.network import bridge_exists
 
-    def tuples(mapping: dict[str, Any]) -> dict[str, Any]:
-        return {key: tuple(value) if isinstance(value, list) else value for key, value in mapping.items()}
+    return not bridge_exists(index)
 
-    plane = tuples(values["control_plane"])
-    plane["extra_arguments"] = tuples(plane["extra_arguments"])
-    return TestbedSpec(
-        name=values["name"],
-        control_plane=ControlPlaneSpec(**plane),
-        cilium=CiliumOperatorSpec(**tuples(values["cilium"])) if values["cilium"] else None,
-        kwok=KwokSpec(**values["kwok"]) if values["kwok"] else None,
-        hosts=tuple(HostSpec(**host) for host in values["hosts"]),
-    )
+
+def take_down(name: str) -> None:
+    """Remove the testbed `name` from its files alone; NoSuchTestbedError when there is none."""
+    directory = paths.testbeds_root() / name
+    if not directory.exists():
+        raise _no_such(name)
+    _remove(directory)
+
+
+def _no_such(name: str) -> NoSuchTestbedError:
+    known = ", ".join(sorted(path.name for path in paths.testbeds_root().iterdir())) or "none"
+    return NoSuchTestbedError(f"no testbed {name!r} (there are: {known})")
 
 
 def _remove(directory: Path) -> None:
-    """Remove a testbed from its files alone: processes, guests, mounts, cgroups, bridge, folder. Idempotent."""
-    for record in processes.records(directory):
-        if not record.name.startswith("guest-"):
-            processes.stop(directory, record.name, number=signal.SIGKILL)  # nothing of it is to be kept
-    if (directory / "guests").exists() or (directory / "bridge").exists():
-        from . import hosts
+    """Remove a testbed from its files alone: processes, guests, mounts, cgroups, bridge, folder.
 
-        hosts.cleanup(directory, paths.index_of(directory))
-    shutil.rmtree(directory)
+    Nothing there is fine, and so is another process that removes it at the same time.
+    """
+    try:
+        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if not directory.exists() or directory.stat().st_ino != os.fstat(handle).st_ino:
+            return  # somebody else has removed it while we waited
+        for record in processes.records(directory):
+            if not record.name.startswith("guest-"):
+                processes.stop(directory, record.name, number=signal.SIGKILL)  # nothing of it is to be kept
+        if (directory / "guests").exists() or (directory / "bridge").exists():
+            from . import hosts
+
+            hosts.cleanup(directory, paths.index_of(directory))
+        paths.discard(directory)
+    finally:
+        os.close(handle)
 
 
 def _owner_is_gone(directory: Path) -> bool:
-    path = directory / "owner.json"
-    if not path.exists():
-        return False
-    owner = json.loads(path.read_text(encoding="utf-8"))
-    return processes.start_time_of(owner["pid"]) != owner["start_time"]
+    try:
+        owner = json.loads((directory / "owner.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return False  # made by `up` on the command line: stays until `down`
+    return bool(processes.start_time_of(owner["pid"]) != owner["start_time"])
 
 
 def remove_orphans() -> list[str]:
@@ -217,4 +235,5 @@ def remove_orphans() -> list[str]:
             if _owner_is_gone(directory):
                 _remove(directory)
                 removed.append(directory.name)
+        paths.sweep()
     return removed
