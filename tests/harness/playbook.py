@@ -67,7 +67,7 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
         if not key.startswith(("ANSIBLE_", "K8S_AUTH_", "KUBECONFIG")) or key == "ANSIBLE_COLLECTIONS_PATH"
     }
     kept.update(
-        ANSIBLE_CONFIG=os.devnull,
+        ANSIBLE_CONFIG=str(Path(__file__).with_name("ansible.cfg")),
         ANSIBLE_INJECT_FACT_VARS="false",
         ANSIBLE_NOCOLOR="true",
         ANSIBLE_RETRY_FILES_ENABLED="false",
