@@ -1,0 +1,80 @@
+"""The structure holds: imports point one way, the action group is complete, nothing is misnamed."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PLUGINS = ROOT / "plugins"
+PREFIX = "ansible_collections.podnet.upkeep.plugins."
+UTILS = PREFIX + "module_utils."
+# room -> rooms it may import
+MAY_IMPORT = {
+    "_domain": {"_domain"},
+    "_cluster": {"_cluster", "_domain", "_client", "_errors", "_files"},
+    "_checks": {"_checks", "_cluster", "_domain"},
+    "_operations": {"_operations", "_checks", "_cluster", "_domain", "_client", "_errors", "_files"},
+}
+WITHOUT_LIBRARIES = {"_domain", "_checks"}
+
+
+def imports(path: Path) -> set[str]:
+    """Names of all modules that a file imports, anywhere in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            module = node.module or ""
+            names.add(module)
+            names.update(f"{module}.{alias.name}" for alias in node.names)
+    return names
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_imports_point_one_way(room: str) -> None:
+    """Each room imports only rooms it may."""
+    files = sorted((PLUGINS / "module_utils" / room).glob("*.py"))
+    assert len(files) > 1
+    for path in files:
+        rooms = {name.removeprefix(UTILS).split(".")[0] for name in imports(path) if name.startswith(UTILS)}
+        assert rooms <= MAY_IMPORT[room], path
+
+
+def test_nothing_imports_modules() -> None:
+    """Modules are ends."""
+    for path in PLUGINS.rglob("*.py"):
+        assert not any(name.startswith(f"{PREFIX}modules") for name in imports(path)), path
+
+
+@pytest.mark.parametrize("room", sorted(WITHOUT_LIBRARIES))
+def test_knowledge_has_no_libraries(room: str) -> None:
+    """Neither Ansible nor the Kubernetes client is needed to know things."""
+    for path in (PLUGINS / "module_utils" / room).glob("*.py"):
+        assert not any(name.split(".")[0] in ("ansible", "kubernetes", "urllib3", "yaml") for name in imports(path)), (
+            path
+        )
+
+
+def test_action_group_lists_every_module() -> None:
+    """module_defaults must reach all of them."""
+    runtime = yaml.safe_load((ROOT / "meta/runtime.yml").read_text(encoding="utf-8"))
+    assert runtime["action_groups"]["upkeep"] == sorted(path.stem for path in (PLUGINS / "modules").glob("*.py"))
+
+
+def test_no_drawer_for_everything() -> None:
+    """A file has a subject."""
+    for path in [*PLUGINS.rglob("*.py"), *(ROOT / "tests").rglob("*.py")]:
+        assert path.stem not in ("utils", "helpers", "common", "misc"), path
+
+
+def test_private_parts_say_so() -> None:
+    """The inclusion rules ask for it."""
+    for path in (PLUGINS / "module_utils").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert not text or "For internal use of this collection only" in text, path

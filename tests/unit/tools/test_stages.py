@@ -1,0 +1,48 @@
+"""The runner of stages counts what happened, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TOOL = Path(__file__).parents[2] / "tools" / "stages.py"
+
+
+def run(tmp_path: Path, *stages: str, ci: bool = False) -> tuple[int, str]:
+    """Exit code and last line."""
+    env = {key: value for key, value in os.environ.items() if key != "CI"}
+    if ci:
+        env["CI"] = "true"
+    command = [sys.executable, str(TOOL), "--reports", str(tmp_path), *stages]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout.strip().splitlines()[-1]
+
+
+def test_counts_commands_and_tests(tmp_path: Path) -> None:
+    """A command is one check; a pytest run is as many as its JUnit file says."""
+    suite = tmp_path / "test_three.py"
+    suite.write_text("def test_a(): pass\ndef test_b(): pass\ndef test_c(): assert 0\n", encoding="utf-8")
+    pytest_stage = f"tests||{sys.executable} -m pytest -q -p no:cacheprovider -c /dev/null --junitxml={{junit}} {suite}"
+    assert run(tmp_path, "good||true", "bad||false", pytest_stage) == (1, "3 passed, 2 failed, 0 skipped")
+
+
+@pytest.mark.parametrize(
+    ("ci", "expected"), [(False, (0, "1 passed, 0 failed, 1 skipped")), (True, (1, "1 passed, 1 failed, 0 skipped"))]
+)
+def test_what_cannot_run_is_skipped_but_not_in_ci(tmp_path: Path, ci: bool, expected: tuple[int, str]) -> None:
+    """A missing program is a reason to skip on a desk, and a failure where nothing may be skipped."""
+    assert run(tmp_path, "good||true", "odd|no-such-program|true", ci=ci) == expected
+
+
+def test_nothing_run_is_a_failure(tmp_path: Path) -> None:
+    """Green without a single check would be a lie."""
+    assert run(tmp_path, "odd|no-such-program|true")[0] == 1
+
+
+def test_a_runner_that_dies_is_a_failure(tmp_path: Path) -> None:
+    """No JUnit file, no success."""
+    assert run(tmp_path, f"tests||{sys.executable} -c pass {{junit}}") == (1, "0 passed, 1 failed, 0 skipped")
