@@ -6,6 +6,7 @@ chosen is still free when its process binds it. Every testbed has a block of its
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
 from pathlib import Path
@@ -25,7 +26,9 @@ def is_free(address: str, port: int) -> bool:
         )  # connections that wind down are fine, as for servers
         try:
             probe.bind((address, port))
-        except OSError:
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise  # this machine has no such address
             return False
         return True
 
