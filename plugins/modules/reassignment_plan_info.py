@@ -150,7 +150,7 @@ warnings_of_plan:
   type: list
   elements: str
   sample: []
-skipped:
+skipped_nodes:
   description: Nodes that are left alone, and why.
   returned: success
   type: list
@@ -177,7 +177,7 @@ lines:
   returned: success
   type: list
   elements: str
-  sample: ["1 Nodes, one after the other:", "1. Node w1 (10.200.7.0/24)"]
+  sample: ["1 Node is to be registered anew, one after the other:", "1. Node w1 (10.200.7.0/24)"]
 """
 
 import typing as t
@@ -231,7 +231,7 @@ def result_of(plan: Plan) -> dict[str, t.Any]:
         "node_names": [node.name for node in plan.nodes],
         "refusals": plan.all_refusals,
         "warnings_of_plan": plan.warnings,
-        "skipped": plan.skipped,
+        "skipped_nodes": plan.skipped,
         "allocator": plan.allocator,
         "pools": plan.pools,
         "plan_digest": plan.digest(),

@@ -146,7 +146,8 @@ class Plan:
         if not self.nodes:
             lines = ["No Node has to be registered anew."]
         else:
-            lines = [f"{len(self.nodes)} Nodes, one after the other:"]
+            count = len(self.nodes)
+            lines = [f"{count} {'Node is' if count == 1 else 'Nodes are'} to be registered anew, one after the other:"]
         for position, node in enumerate(self.nodes, start=1):
             lines += _node_lines(position, node)
         lines += [f"skipped: Node {one['name']}: {one['reason']}" for one in self.skipped]
