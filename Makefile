@@ -88,7 +88,7 @@ LINT_STAGES = \
   'mypy-tests||env MYPYPATH=$(CURDIR)/tests $(LINT)/bin/mypy --config-file pyproject.toml --cache-dir $(BUILD)/mypy-tests -p testbed -p harness -p demo' \
   'ansible-lint||env PATH=$(LINT)/bin:$(PATH) $(LINT)/bin/ansible-lint --offline --profile production' \
   'changelog||$(LINT)/bin/antsibull-changelog lint' \
-  'docs||$(LINT)/bin/antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck .' \
+  'docs||env PATH=$(LINT)/bin:$(PATH) $(LINT)/bin/antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck .' \
   'sanity||tests/tools/sanity.sh $(TARBALL) $(LATEST)' \
   'galaxy-importer||env PATH=$(IMPORTER)/bin:$(PATH) tests/tools/galaxy_importer.sh $(TARBALL) $(IMPORTER)'
 UNIT_STAGES = \

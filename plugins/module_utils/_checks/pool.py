@@ -99,7 +99,7 @@ def _kubeadm(context: Context) -> Iterator[Finding]:
         key: {"kubeadm_config": written[key], "running": running[key]} for key in keys if written[key] != running[key]
     }
     if different:
-        key, values = next(iter(different.items()))
+        key, values = sorted(different.items())[0]
         text = f"kubeadm-config says {key}={values['kubeadm_config']}, running is {values['running']}"
         yield Finding("kubeadm-config-differs", _CLUSTER, text, different)
 

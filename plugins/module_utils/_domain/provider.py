@@ -95,7 +95,7 @@ def _managed(node: Node) -> Refusal | None:
 def _cloud(node: Node) -> Refusal | None:
     provider = str(node.get("spec", {}).get("providerID") or "")
     if provider and not provider.startswith(_SAFE_PROVIDERS):
-        reason = f"providerID {provider.split('/')[0]}//: a cloud controller may act on the deletion of the Node"
+        reason = f"providerID {provider.split('/', maxsplit=1)[0]}//: a cloud controller may act on the deletion of the Node"
         return Refusal("cloud-provider", reason, "cloud-provider")
     return None
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,7 +97,7 @@ def cleanup(run_dir: Path, index: int) -> None:
             _wait_gone(pid)
     _unmount_below(run_dir)
     for name in names:
-        _retry(lambda name=name: cgroups.remove(index, name))  # type: ignore[misc]
+        _retry(functools.partial(cgroups.remove, index, name))
     if (run_dir / "bridge").exists():
         network.bridge_down(index)
 
@@ -106,9 +108,8 @@ def _wait_gone(pid: int, seconds: float = 10) -> None:
         time.sleep(0.05)
 
 
-def _retry(action: object, seconds: float = 10) -> None:
+def _retry(action: Callable[[], None], seconds: float = 10) -> None:
     """A cgroup is busy until the kernel has buried its last process."""
-    assert callable(action)
     end = time.monotonic() + seconds
     while True:
         try:
