@@ -37,6 +37,8 @@ def summary_lines(document: Document, *, shown: int = 30) -> list[str]:
     if any(finding["remedy"]["variables"] for finding in urgent):
         lines.append("plan the repair (writes nothing):")
         lines.append("  ansible-playbook -i INVENTORY podnet.upkeep.reassign_pod_cidrs --check --diff")
+    elif not urgent and document["ipam_model"]["name"] == "unknown":
+        lines.append("what pod CIDRs should be is not visible here: state it with the option allocator")
     elif not urgent:
         lines.append("nothing to mend")
     return lines

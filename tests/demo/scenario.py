@@ -25,7 +25,9 @@ def specification(name: str) -> TestbedSpec:
     """Three hosts, the real control plane, and kwok for the Nodes that only fill the pool."""
     return TestbedSpec(
         name=name,
-        control_plane=ControlPlaneSpec(cluster_cidrs=(CLUSTER_CIDR,), node_mask_size_ipv4=24),
+        control_plane=ControlPlaneSpec(
+            cluster_cidrs=(CLUSTER_CIDR,), node_mask_size_ipv4=24, control_plane_node="control-plane"
+        ),
         kwok=KwokSpec(),
         hosts=(HostSpec("h1"), HostSpec(DRIFTED), HostSpec(WAITING)),
     )

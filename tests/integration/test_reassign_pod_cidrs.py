@@ -36,7 +36,7 @@ def cluster() -> Iterator[Testbed]:
     """Two hosts with a workload; h1 has labels, an annotation and a taint of its own and a podCIDR out of range."""
     spec = TestbedSpec(
         name="reassign-pod-cidrs",
-        control_plane=ControlPlaneSpec(cluster_cidrs=(str(CLUSTER),)),
+        control_plane=ControlPlaneSpec(cluster_cidrs=(str(CLUSTER),), control_plane_node="cp1"),
         hosts=(HostSpec("h1"), HostSpec("h2")),
     )
     with Testbed.up(spec) as testbed:
