@@ -40,7 +40,7 @@ code,pre{font:13px/1.45 ui-monospace,monospace;background:var(--code);border-rad
 pre{padding:10px 12px;white-space:pre-wrap;overflow-wrap:anywhere;margin:6px 0}
 details.finding{background:var(--card);border:1px solid var(--line);border-left:5px solid var(--line);border-radius:8px;margin:0 0 10px;padding:10px 16px}
 details.critical{border-left-color:var(--critical)}details.warning{border-left-color:var(--warning)}details.info{border-left-color:var(--info)}
-summary{cursor:pointer}dl{display:grid;grid-template-columns:110px 1fr;gap:6px 14px;margin:12px 0 4px}dt{color:var(--muted)}dd{margin:0;min-width:0}
+summary{cursor:pointer}dl{display:grid;grid-template-columns:130px 1fr;gap:6px 14px;margin:12px 0 4px}dt{color:var(--muted)}dd{margin:0;min-width:0}
 input{width:100%;padding:9px 12px;border:1px solid var(--line);border-radius:8px;background:var(--card);color:inherit;font:inherit;margin-bottom:12px}
 @media print{body{background:#fff}input{display:none}details{break-inside:avoid}}
 """

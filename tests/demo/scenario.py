@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from harness import workload
 from testbed import ControlPlaneSpec, HostSpec, KwokSpec, Testbed, TestbedSpec
 from testbed.hosts import drift
 
@@ -38,6 +39,8 @@ def make_sick(testbed: Testbed) -> None:
     drift.make_drifted(testbed, DRIFTED, (DRIFTED_CIDR,))
     drift.unregister(testbed, WAITING)
     _fill_pool(testbed)
+    workload.deploy(testbed)
+    _wait("pods run on the drifted host", lambda: len(workload.network_pods(testbed, DRIFTED)) > 1)
     drift.register(testbed, WAITING)
     _wait_for_refusal(testbed, WAITING)
 

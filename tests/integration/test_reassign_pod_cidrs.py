@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 import yaml
 
+from harness import workload
 from harness.playbook import PlaybookRun, run_playbook
 from testbed import ControlPlaneSpec, HostSpec, Testbed, TestbedSpec
 from testbed.hosts import drift
 
-from . import workload
 from .conftest import Audit
 from .observers import NodeWatch, host_fingerprint, untouched_cluster
 
@@ -288,3 +288,28 @@ def test_playbook_mends_the_naive_state(cluster: Testbed, operator_kubeconfig: P
         assert workload.answers(cluster, source, workload.network_pods(cluster, target)[0]["status"]["podIP"])
     report = audit(cluster.kubeconfig)
     assert [entry for entry in report["findings"] if entry["severity"] in ("critical", "warning")] == []
+
+
+def test_failed_node_stays_cordoned_and_the_same_command_resumes(
+    cluster: Testbed, operator_kubeconfig: Path, audit: Audit
+) -> None:
+    """The probe cannot run, so the Node is not trusted: it stays cordoned, and the next run goes on from there."""
+    before = node_of(cluster, "h1")
+    wanted: dict[str, Any] = {"reassign_pod_cidrs_nodes": ["h1"], "reassign_pod_cidrs_even_if_healthy": True}
+    broken = {"reassign_pod_cidrs_probe_image": "testbed.local/absent:1", "reassign_pod_cidrs_probe_timeout": 15}
+    failed = reassign(cluster, operator_kubeconfig, **wanted, **broken)
+    assert_one_clear_sentence(failed, "h1", "stays cordoned", "run the same command again")
+    between = node_of(cluster, "h1")
+    assert between["spec"].get("unschedulable") is True
+    assert between["metadata"]["uid"] != before["metadata"]["uid"]
+
+    done = reassign(cluster, operator_kubeconfig, **wanted)
+    assert done.returncode == 0, done.output
+    after = node_of(cluster, "h1")
+    assert after["metadata"]["uid"] == between["metadata"]["uid"], "the resumed run registered the Node a second time"
+    assert not after["spec"].get("unschedulable")
+    assert after["metadata"]["labels"] == before["metadata"]["labels"]
+    assert TAINT in after["spec"]["taints"]
+    workload.wait_until("the workload is ready again", lambda: workload.workload_ready(cluster))
+    assert_addresses_in_node_cidr(cluster, "h1")
+    assert audit(cluster.kubeconfig)["summary"]["critical"] == 0

@@ -1,4 +1,4 @@
-"""Workload of the repair tests: what real clusters have on a node, with one pod per host to speak to."""
+"""Workload for repairs: what real clusters have on a Node, with pods on every host to speak to."""
 
 from __future__ import annotations
 
