@@ -132,8 +132,9 @@ class ControlPlane:
         next one leads within a second instead of fifteen. Whether the new one survives its start is not waited for:
         a range that does not cover the Nodes ends it, as in a real cluster.
         """
+        changed = dataclasses.replace(self.spec, **changes)  # type: ignore[arg-type]
         self.stop_component("kube-controller-manager")
-        self.spec = dataclasses.replace(self.spec, **changes)  # type: ignore[arg-type]
+        self.spec = changed
         path = self.run_dir / "spec.json"
         whole = TestbedSpec.from_json(json.loads(path.read_text(encoding="utf-8")))
         partial = path.with_suffix(".partial")

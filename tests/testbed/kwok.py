@@ -7,6 +7,7 @@ full path would really run.)
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import shlex
@@ -40,6 +41,19 @@ class Kwok:
         self._folder = run_dir / "kwok"
 
     def start(self) -> None:
+        """Start kwok, and create the Nodes of the specification."""
+        self.start_process()
+        if self.spec.nodes:
+            self.create_nodes(self.spec.nodes)
+
+    def restart(self, **changes: object) -> None:
+        """Restart kwok with changed answers (`pod_exec_answers=...`, `logs=...`); Nodes and pods stay as they are."""
+        changed = dataclasses.replace(self.spec, **changes)  # type: ignore[arg-type]
+        processes.stop(self.run_dir, _NAME)
+        self.spec = changed
+        self.start_process()
+
+    def start_process(self) -> None:
         """Start kwok for Nodes with the annotation of `objects.KWOK_NODE` only: hosts keep their real kubelets."""
         self._folder.mkdir(exist_ok=True)
         stages = (Path(__file__).parent / "kwok_stages.yaml").read_text(encoding="utf-8")
@@ -65,8 +79,6 @@ class Kwok:
         ]
         env = {"PATH": str(self._folder / "bin"), "HOME": str(self._folder)}
         processes.start(self.run_dir, _NAME, argv, env=env)
-        if self.spec.nodes:
-            self.create_nodes(self.spec.nodes)
 
     def _exec_resources(self) -> list[dict[str, object]]:
         self.record_answers(self.spec.exec_answers)

@@ -12,6 +12,7 @@ from .client import Client, JsonObject
 from .spec import CiliumOperatorSpec, ControlPlaneSpec
 
 KWOK_NODE = {"kwok.x-k8s.io/node": "fake"}
+AGENT_NODE = {"testbed.podnet/agent": "true"}
 
 
 def node(name: str, *, labels: Mapping[str, str] | None = None, spec: Mapping[str, Any] | None = None) -> JsonObject:
@@ -137,14 +138,21 @@ def cilium_config(spec: CiliumOperatorSpec) -> dict[str, str]:
 def cilium_objects(spec: CiliumOperatorSpec) -> list[tuple[str, JsonObject]]:
     """(path, object) of what a Helm installation of Cilium leaves in the cluster, for audits to see.
 
-    DaemonSet and Deployment match no Node here: the operator runs as a process of the testbed, agents do not run.
+    The Deployment matches no Node: the operator runs as a process of the testbed. The DaemonSet matches Nodes with the
+    label `AGENT_NODE` only: there kwok simulates agents, which answer to exec what was recorded for them.
     """
     nowhere = {"testbed.podnet/nowhere": "true"}
 
     def workload(kind: str, name: str, image: str, extra: dict[str, Any]) -> JsonObject:
         labels = {"k8s-app": "cilium"} if kind == "DaemonSet" else {"io.cilium/app": "operator", "name": name}
         container = {"name": f"{name}-agent" if kind == "DaemonSet" else name, "image": image}
-        pod = {"nodeSelector": nowhere, "serviceAccountName": name, "hostNetwork": True, "containers": [container]}
+        pod = {
+            "nodeSelector": AGENT_NODE if kind == "DaemonSet" else nowhere,
+            "serviceAccountName": name,
+            "hostNetwork": True,
+            "tolerations": [{"operator": "Exists"}],
+            "containers": [container],
+        }
         return {
             "apiVersion": "apps/v1",
             "kind": kind,
