@@ -192,7 +192,7 @@ def test_kill_of_the_owner_leaves_nothing(seconds: float, tmp_path: Path) -> Non
         lambda: processes_of(directory) <= {record.pid for record in processes.records(directory)},
         seconds=10,
     )
-    assert name in remove_orphans()
+    remove_orphans()  # so does any other `up` on this machine, perhaps before us
     assert not directory.exists()
     assert processes_of(directory) == set()
     assert not list((paths.cache_root() / "claims").glob("*"))
@@ -201,17 +201,26 @@ def test_kill_of_the_owner_leaves_nothing(seconds: float, tmp_path: Path) -> Non
 def test_same_name_replaces_the_old_one() -> None:
     """The command line's `up` and `down`, and a second `up` over a first one that nobody took down."""
     name = unique("again")
-    command = [sys.executable, "-m", "testbed"]
-    first = subprocess.run([*command, "up", "--name", name], cwd=TESTS, capture_output=True, text=True, check=True)
-    old = processes_of(Path(first.stdout.strip()).parent)
-    assert len(old) == 4
-    second = subprocess.run([*command, "up", "--name", name], cwd=TESTS, capture_output=True, text=True, check=True)
-    new = processes_of(Path(second.stdout.strip()).parent)
-    assert len(new) == 4 and not new & old
-    assert name not in remove_orphans()  # it has no owner: it stays until `down`
-    subprocess.run([*command, "down", "--name", name], cwd=TESTS, check=True)
-    assert processes_of(Path(second.stdout.strip()).parent) == set()
-    again = subprocess.run([*command, "down", "--name", name], cwd=TESTS, capture_output=True, text=True, check=False)
+    directory = paths.testbeds_root() / name
+
+    def command(*words: str) -> subprocess.CompletedProcess[str]:
+        argv = [sys.executable, "-m", "testbed", *words, "--name", name]
+        return subprocess.run(argv, cwd=TESTS, capture_output=True, text=True, check=False)
+
+    try:
+        first = command("up")
+        assert (first.returncode, first.stdout) == (0, f"{directory / 'admin.conf'}\n"), first.stderr
+        old = processes_of(directory)
+        assert len(old) == 4
+        assert command("up").returncode == 0
+        new = processes_of(directory)
+        assert len(new) == 4 and not new & old
+        assert name not in remove_orphans()  # it has no owner: it stays until `down`
+    finally:
+        down = command("down")
+    assert down.returncode == 0, down.stderr
+    assert processes_of(directory) == set()
+    again = command("down")
     assert again.returncode == 1
     assert again.stderr.startswith(f"testbed: no testbed '{name}'") and "Traceback" not in again.stderr
 
