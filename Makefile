@@ -81,27 +81,29 @@ demo: install-collection ## the main job on this machine: a sick cluster, audit,
 	@$(MAIN)/bin/python -m demo --reports $(DEMO_REPORTS)
 
 ROOT_TOOLS := root systemd-nspawn debootstrap
+# a need that nothing meets where there is no Python for the newest ansible-core: its stages are skipped with this reason
+NEWEST := $(if $(PYTHON_LATEST),,python-3.12)
 LINT_STAGES = \
-  'ruff||$(LINT)/bin/ruff check .' \
-  'ruff-format||$(LINT)/bin/ruff format --check .' \
-  'mypy-collection||env MYPYPATH=$(COLLECTIONS) $(LINT)/bin/mypy --config-file pyproject.toml --cache-dir $(BUILD)/mypy -p ansible_collections.podnet.upkeep.plugins.module_utils' \
-  'mypy-tests||env MYPYPATH=$(CURDIR)/tests $(LINT)/bin/mypy --config-file pyproject.toml --cache-dir $(BUILD)/mypy-tests -p testbed -p harness -p demo' \
-  'ansible-lint||env PATH=$(LINT)/bin:$(PATH) $(LINT)/bin/ansible-lint --offline --profile production' \
-  'changelog||$(LINT)/bin/antsibull-changelog lint' \
-  'docs||env PATH=$(LINT)/bin:$(PATH) $(LINT)/bin/antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck .' \
-  'sanity||tests/tools/sanity.sh $(TARBALL) $(LATEST)' \
-  'galaxy-importer||env PATH=$(IMPORTER)/bin:$(PATH) tests/tools/galaxy_importer.sh $(TARBALL) $(IMPORTER)'
+  'ruff|$(NEWEST)|$(LINT)/bin/ruff check .' \
+  'ruff-format|$(NEWEST)|$(LINT)/bin/ruff format --check .' \
+  'mypy-collection|$(NEWEST)|env MYPYPATH=$(COLLECTIONS) $(LINT)/bin/mypy --config-file pyproject.toml --cache-dir $(BUILD)/mypy -p ansible_collections.podnet.upkeep.plugins.module_utils' \
+  'mypy-tests|$(NEWEST)|env MYPYPATH=$(CURDIR)/tests $(LINT)/bin/mypy --config-file pyproject.toml --cache-dir $(BUILD)/mypy-tests -p testbed -p harness -p demo' \
+  'ansible-lint|$(NEWEST)|env PATH=$(LINT)/bin:$(PATH) $(LINT)/bin/ansible-lint --offline --profile production' \
+  'changelog|$(NEWEST)|$(LINT)/bin/antsibull-changelog lint' \
+  'docs|$(NEWEST)|env PATH=$(LINT)/bin:$(PATH) $(LINT)/bin/antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck .' \
+  'sanity|$(NEWEST)|tests/tools/sanity.sh $(TARBALL) $(LATEST)' \
+  'galaxy-importer|$(NEWEST)|env PATH=$(IMPORTER)/bin:$(PATH) tests/tools/galaxy_importer.sh $(TARBALL) $(IMPORTER)'
 UNIT_STAGES = \
   'unit-2.19||$(OLDEST)/bin/python $(PYTEST) tests/unit' \
-  'unit-latest||$(LATEST)/bin/python $(PYTEST) tests/unit'
+  'unit-latest|$(NEWEST)|$(LATEST)/bin/python $(PYTEST) tests/unit'
 CONTROL_PLANE_STAGES = \
   'programs||$(MAIN)/bin/python -m testbed binaries' \
   'control-plane||$(MAIN)/bin/python $(PYTEST) -m "testbed and not hosts and not long" tests/integration'
 HOSTS_STAGES = \
   'hosts-2.19|$(ROOT_TOOLS)|$(OLDEST)/bin/python $(PYTEST) -m "hosts and not long" tests/integration' \
-  'hosts-latest|$(ROOT_TOOLS)|$(LATEST)/bin/python $(PYTEST) -m "hosts and not long" tests/integration'
+  'hosts-latest|$(ROOT_TOOLS) $(NEWEST)|$(LATEST)/bin/python $(PYTEST) -m "hosts and not long" tests/integration'
 MOLECULE_STAGES = \
-  'molecule|$(ROOT_TOOLS)|env PATH=$(LATEST)/bin:$(PATH) $(LATEST)/bin/molecule test --all --report'
+  'molecule|$(ROOT_TOOLS) $(NEWEST)|env PATH=$(LATEST)/bin:$(PATH) $(LATEST)/bin/molecule test --all --report'
 
 test: venvs install-collection ## all tests, the real testbed included
 	@$(RUN_STAGES) $(LINT_STAGES) $(UNIT_STAGES) $(CONTROL_PLANE_STAGES) $(HOSTS_STAGES) $(MOLECULE_STAGES)
