@@ -1,0 +1,186 @@
+"""The objects of the fake API, and what requests do to them."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import re
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+JsonObject = dict[str, Any]
+_OBJECT = re.compile(r"^(/api/v1|/apis/[^/]+/[^/]+)(/namespaces/[^/]+)?/([a-z]+)/([^/]+)$")
+_COLLECTION = re.compile(r"^(/api/v1|/apis/[^/]+/[^/]+)(?:/namespaces/([^/]+))?/([a-z]+)$")
+_EVICTION = re.compile(r"^/api/v1/namespaces/([^/]+)/pods/([^/]+)/eviction$")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Status code and JSON body."""
+
+    status: int
+    body: Any
+
+
+def failure(code: int, reason: str, message: str, causes: list[JsonObject] | None = None) -> Answer:
+    """An error answer."""
+    return Answer(
+        code,
+        {
+            "kind": "Status",
+            "status": "Failure",
+            "code": code,
+            "reason": reason,
+            "message": message,
+            "details": {"causes": causes or []},
+        },
+    )
+
+
+class Store:
+    """Objects by path. `deleting` names pods that need a second look before they are gone (termination)."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, JsonObject] = {}
+        self.denied: set[tuple[str, str]] = set()
+        self.disruptions_allowed: dict[str, int] = {}
+        self.sticky_pods: set[str] = set()
+        self._versions = itertools.count(1)
+
+    def add(self, collection: str, obj: JsonObject) -> JsonObject:
+        """Put an object in as it is (uid and resourceVersion are added); `collection` is the path to POST to."""
+        made = copy.deepcopy(obj)
+        metadata = made.setdefault("metadata", {})
+        metadata.setdefault("uid", str(uuid.uuid4()))
+        metadata["resourceVersion"] = str(next(self._versions))
+        found = re.match(r".*/namespaces/([^/]+)/[a-z]+$", collection)
+        if found:
+            metadata.setdefault("namespace", found[1])
+        self.objects[f"{collection}/{metadata['name']}"] = made
+        return made
+
+    def handle(self, method: str, path: str, params: dict[str, str], body: Any) -> Answer:
+        """Carry one request out."""
+        if path == "/version":
+            return Answer(200, {"gitVersion": "v1.36.1"})
+        if path.endswith("/selfsubjectaccessreviews"):
+            asked = body["spec"]["resourceAttributes"]
+            allowed = (asked["verb"], asked["resource"]) not in self.denied
+            return Answer(201, {**body, "status": {"allowed": allowed}})
+        eviction = _EVICTION.match(path)
+        if eviction:
+            return self._evict(eviction[1], eviction[2], body)
+        if method == "GET" and _COLLECTION.match(path):
+            return self._list(path, params)
+        if method == "POST" and _COLLECTION.match(path):
+            return self._create(path, body)
+        return self._on_object(method, path, body)
+
+    # -- collections ---------------------------------------------------------------------------------------------------
+
+    def _list(self, path: str, params: dict[str, str]) -> Answer:
+        found = _COLLECTION.match(path)
+        assert found is not None
+        wanted = []
+        for key, obj in sorted(self.objects.items()):
+            match = _OBJECT.match(key)
+            if match is None or match[1] != found[1] or match[3] != found[3]:
+                continue
+            if found[2] and obj["metadata"].get("namespace") != found[2]:
+                continue
+            if _selected(obj, params):
+                wanted.append(obj)
+        start = int(params.get("continue") or 0)
+        limit = int(params.get("limit") or len(wanted) or 1)
+        metadata: JsonObject = {"resourceVersion": "1"}
+        if start + limit < len(wanted):
+            metadata["continue"] = str(start + limit)
+        return Answer(
+            200, {"kind": "List", "metadata": metadata, "items": copy.deepcopy(wanted[start : start + limit])}
+        )
+
+    def _create(self, path: str, body: JsonObject) -> Answer:
+        name = body["metadata"]["name"]
+        if f"{path}/{name}" in self.objects:
+            return failure(409, "AlreadyExists", f'"{name}" already exists')
+        return Answer(201, copy.deepcopy(self.add(path, body)))
+
+    # -- objects -------------------------------------------------------------------------------------------------------
+
+    def _on_object(self, method: str, path: str, body: Any) -> Answer:
+        obj = self.objects.get(path)
+        if obj is None:
+            return failure(404, "NotFound", f'"{path.rsplit("/", 1)[-1]}" not found')
+        if method == "GET":
+            return Answer(200, copy.deepcopy(obj))
+        if method == "PATCH":
+            given = body.get("metadata") or {}
+            for key in ("uid", "resourceVersion"):
+                if key in given and given[key] != obj["metadata"][key]:
+                    return failure(409, "Conflict", f"the object has been modified: {key}")
+            _merge(obj, body)
+            obj["metadata"]["resourceVersion"] = str(next(self._versions))
+            return Answer(200, copy.deepcopy(obj))
+        return self._delete(path, obj, (body or {}).get("preconditions") or {}, (body or {}).get("gracePeriodSeconds"))
+
+    def _delete(self, path: str, obj: JsonObject, preconditions: JsonObject, grace: int | None) -> Answer:
+        for key, value in preconditions.items():
+            if obj["metadata"][key] != value:
+                return failure(409, "Conflict", f"Precondition failed: {key} in precondition: {value}")
+        if obj["metadata"]["name"] in self.sticky_pods and grace != 0:
+            obj["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+            return Answer(200, copy.deepcopy(obj))
+        del self.objects[path]
+        return Answer(200, {"kind": "Status", "status": "Success"})
+
+    def _evict(self, namespace: str, name: str, body: JsonObject) -> Answer:
+        path = f"/api/v1/namespaces/{namespace}/pods/{name}"
+        pod = self.objects.get(path)
+        if pod is None:
+            return failure(404, "NotFound", f'pods "{name}" not found')
+        options = body["deleteOptions"]
+        for budget, allowed in self.disruptions_allowed.items():
+            if budget != pod["metadata"].get("labels", {}).get("app"):
+                continue
+            if allowed <= 0:
+                causes = [
+                    {
+                        "reason": "DisruptionBudget",
+                        "message": f"The disruption budget {budget} needs 3 healthy pods and has 3 currently",
+                    }
+                ]
+                return failure(
+                    429,
+                    "TooManyRequests",
+                    "Cannot evict pod as it would violate the pod's disruption budget.",
+                    causes,
+                )
+            self.disruptions_allowed[budget] = allowed - 1
+        return self._delete(path, pod, options.get("preconditions") or {}, options.get("gracePeriodSeconds"))
+
+
+def _merge(target: JsonObject, patch: JsonObject) -> None:
+    for key, value in patch.items():
+        if value is None:
+            target.pop(key, None)
+        elif isinstance(value, dict):
+            _merge(target.setdefault(key, {}), value)
+        else:
+            target[key] = copy.deepcopy(value)
+
+
+def _selected(obj: JsonObject, params: dict[str, str]) -> bool:
+    for part in filter(None, params.get("fieldSelector", "").split(",")):
+        name, _sign, wanted = part.partition("=")
+        value: Any = obj
+        for key in name.split("."):
+            value = (value or {}).get(key)
+        if (value or "") != wanted:
+            return False
+    labels = obj["metadata"].get("labels") or {}
+    for part in filter(None, params.get("labelSelector", "").split(",")):
+        name, _sign, wanted = part.partition("=")
+        if labels.get(name) != wanted:
+            return False
+    return True
