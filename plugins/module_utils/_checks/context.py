@@ -14,7 +14,9 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.allocator i
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import ClusterState, name_of, pod_cidrs
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cidr import BlockPool, Network
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_manager import AllocatorSettings
-from ansible_collections.podnet.upkeep.plugins.module_utils._domain.ipam_model import IpamModel, detect
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.ipam_model import IpamEvidence, IpamModel, detect
+
+_GKE_LABEL = "cloud.google.com/gke-nodepool"
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,17 @@ class Context:
     @functools.cached_property
     def ipam_model(self) -> IpamModel:
         """Where the truth about pod CIDRs is."""
-        names = [name_of(found) for found in self.state.of("daemonsets")]
-        return detect(names, self.state.config_map("cilium-config"), self.allocator.allocate_node_cidrs)
+        state = self.state
+        readable = "configmaps" not in state.unknown
+        return detect(
+            IpamEvidence(
+                daemon_sets=None if "daemonsets" in state.unknown else [name_of(one) for one in state.of("daemonsets")],
+                cilium_config=(state.config_map("cilium-config") or {}) if readable else None,
+                calico_config=(state.config_map("calico-config") or {}) if readable else None,
+                allocate_node_cidrs=self.allocator.allocate_node_cidrs,
+                gke_nodes=any(_GKE_LABEL in (node["metadata"].get("labels") or {}) for node in state.nodes),
+            )
+        )
 
     @functools.cached_property
     def node_cidrs(self) -> dict[str, list[Network]]:
@@ -60,13 +71,21 @@ class Context:
 
     @functools.cached_property
     def waiting(self) -> list[str]:
-        """Nodes that lack a podCIDR of a family the allocator gives out."""
-        families = set(self.allocator.families)
+        """Nodes that the allocator is to serve: those without any podCIDR that are not being deleted.
+
+        A Node that lacks one family only never gets it (AllocateOrOccupyCIDR of range_allocator.go).
+        """
         return [
-            name
-            for name, cidrs in self.node_cidrs.items()
-            if families - {network.version for network in cidrs} or not cidrs
+            name_of(node)
+            for node in self.state.nodes
+            if not self.node_cidrs[name_of(node)] and not node["metadata"].get("deletionTimestamp")
         ]
+
+    @functools.cached_property
+    def judged_families(self) -> set[int]:
+        """Families that Node.spec decides about here: those of the cluster CIDR, or that any Node has."""
+        held = {network.version for cidrs in self.node_cidrs.values() for network in cidrs}
+        return held | set(self.allocator.families)
 
     def pool_summaries(self) -> list[dict[str, t.Any]]:
         """Use of each pool, in blocks."""

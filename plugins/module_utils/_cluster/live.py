@@ -7,22 +7,23 @@
 from __future__ import annotations
 
 import datetime
-import typing as t
+from collections.abc import Iterator
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.permissions import (
+    CONFIG_MAPS,
+    LEASES,
+    PERMISSIONS,
+)
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.pruning import prune
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import ClusterState, Object
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import ApiError
 
-CONFIG_MAPS = ("kubeadm-config", "cilium-config")
-_LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kube-controller-manager"
-# what has to be allowed, for the sentence that says what was missing
-_PERMISSIONS = {
-    "nodes": "list nodes",
-    "pods": "list pods in all namespaces",
-    "daemonsets": "list daemonsets.apps in all namespaces",
-    "configmaps": "get configmaps in namespace kube-system",
-    "leases": "get leases.coordination.k8s.io in namespace kube-system",
+_PAGE_SIZE = 500
+_LISTS = {"nodes": "/api/v1/nodes", "pods": "/api/v1/pods", "daemonsets": "/apis/apps/v1/daemonsets"}
+_OBJECTS = {
+    "configmaps": tuple(f"/api/v1/namespaces/kube-system/configmaps/{name}" for name in CONFIG_MAPS),
+    "leases": tuple(f"/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/{name}" for name in LEASES),
 }
 
 
@@ -32,30 +33,41 @@ def collect(client: KubeClient) -> ClusterState:
     What RBAC forbids (403) becomes ``unknown`` with the missing permission. Every other failure is raised as ApiError:
     half a picture that nobody forbade is no picture.
     """
-    readers: dict[str, t.Callable[[], list[Object]]] = {
-        "nodes": lambda: client.list("/api/v1/nodes"),
-        "pods": lambda: client.list("/api/v1/pods"),
-        "daemonsets": lambda: client.list("/apis/apps/v1/daemonsets"),
-        "configmaps": lambda: _existing(
-            client, [f"/api/v1/namespaces/kube-system/configmaps/{n}" for n in CONFIG_MAPS]
-        ),
-        "leases": lambda: _existing(client, [_LEASE]),
-    }
     version = client.server_version()
     taken_at = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
     resources: dict[str, tuple[Object, ...]] = {}
     unknown: dict[str, str] = {}
-    for resource, read in readers.items():
+    for resource, permission in PERMISSIONS.items():
         try:
-            resources[resource] = tuple(prune(resource, obj) for obj in read())
+            resources[resource] = tuple(_read(client, resource))
         except ApiError as error:
             if error.status != 403:
                 raise
             words = error.server_message or str(error)
-            unknown[resource] = f"the permission to {_PERMISSIONS[resource]} is missing ({words})"
+            unknown[resource] = f"the permission to {permission.sentence} is missing ({words})"
     return ClusterState(taken_at=taken_at, server_version=version, resources=resources, unknown=unknown)
 
 
-def _existing(client: KubeClient, object_paths: list[str]) -> list[Object]:
-    found = (client.find(path) for path in object_paths)
-    return [obj for obj in found if obj is not None]
+def _read(client: KubeClient, resource: str) -> list[Object]:
+    if resource in _OBJECTS:
+        found = (client.find(path) for path in _OBJECTS[resource])
+        return [prune(resource, obj) for obj in found if obj is not None]
+    try:
+        return list(_pages(client, resource))
+    except ApiError as error:
+        if error.status != 410:
+            raise
+    # the continue token expired half way: once more from the start, as one consistent picture
+    return list(_pages(client, resource))
+
+
+def _pages(client: KubeClient, resource: str) -> Iterator[Object]:
+    """Pruned objects, page by page: of a hundred thousand pods only one page is ever held whole."""
+    token = ""
+    while True:
+        page = client.get(_LISTS[resource], {"limit": _PAGE_SIZE, **({"continue": token} if token else {})})
+        for obj in page.get("items") or ():
+            yield prune(resource, obj)
+        token = str((page.get("metadata") or {}).get("continue") or "")
+        if not token:
+            return

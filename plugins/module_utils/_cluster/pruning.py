@@ -10,6 +10,7 @@ import typing as t
 from collections.abc import Callable, Mapping
 
 Object = dict[str, t.Any]
+_CONTROLLER_MANAGER = "kube-controller-manager"
 
 
 def _pick(source: Mapping[str, t.Any] | None, *keys: str) -> Object:
@@ -31,16 +32,24 @@ def _node(obj: Mapping[str, t.Any]) -> Object:
     }
 
 
+def is_controller_manager(pod: Mapping[str, t.Any]) -> bool:
+    """Whether this is a pod of kube-controller-manager: kubeadm and RKE2 label it by component, kOps by k8s-app."""
+    metadata = pod.get("metadata") or {}
+    if metadata.get("namespace") != "kube-system":
+        return False
+    labels = metadata.get("labels") or {}
+    return _CONTROLLER_MANAGER in (labels.get("component"), labels.get("k8s-app"))
+
+
 def _pod(obj: Mapping[str, t.Any]) -> Object:
-    """Pods are many: names, owner, node, addresses. Only the controller-manager's keep their command line."""
-    labels = (obj.get("metadata") or {}).get("labels") or {}
+    """Pods are many: names, node, addresses. Only the controller-manager's keep labels and command line."""
     kept: Object = {
         "metadata": _metadata(obj),
         "spec": _pick(obj.get("spec"), "nodeName", "hostNetwork"),
         "status": _pick(obj.get("status"), "phase", "podIPs"),
     }
-    if labels.get("component") == "kube-controller-manager":
-        kept["metadata"]["labels"] = {"component": "kube-controller-manager"}
+    if is_controller_manager(obj):
+        kept["metadata"]["labels"] = _pick(obj["metadata"].get("labels"), "component", "k8s-app")
         containers = (obj.get("spec") or {}).get("containers") or ()
         kept["spec"]["containers"] = [_pick(container, "name", "command", "args") for container in containers]
     return kept

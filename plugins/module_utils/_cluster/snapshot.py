@@ -30,7 +30,7 @@ def load(path: str) -> ClusterState:
         raise InputError(
             f"snapshot: {name} cannot be read: {error.strerror or error}; give the path of a saved state."
         ) from error
-    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zlib.error) as error:
+    except (ValueError, RecursionError, EOFError, zlib.error) as error:
         raise InputError(
             f"snapshot: {name} is not a state that podnet.upkeep.audit_info saved ({error}); "
             "make one with the option save_state."

@@ -11,6 +11,7 @@ import typing as t
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.shape import SHAPES, fault
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cidr import CidrError, Network, parse_network
 
 Object = dict[str, t.Any]
@@ -57,19 +58,38 @@ class ClusterState:
         }
 
     @classmethod
-    def from_json(cls, content: Mapping[str, t.Any]) -> ClusterState:
-        """The state of a JSON form. Raises ValueError or KeyError when it is none."""
+    def from_json(cls, content: t.Any) -> ClusterState:
+        """The state of a JSON form. Raises ValueError, saying what is wrong with it, when it is none.
+
+        A resource that checks need and that is neither there nor said to be unknown becomes unknown.
+        """
+        if not isinstance(content, dict):
+            raise ValueError("it is not a JSON object")
         if content.get("format") != FORMAT:
-            raise ValueError(f"format {content.get('format')!r} is not {FORMAT}")
-        taken_at = datetime.datetime.fromisoformat(content["taken_at"])
-        if taken_at.tzinfo is None:
+            raise ValueError(f"its format is {content.get('format')!r}, not {FORMAT}")
+        taken_at = content.get("taken_at")
+        text = fault(content, _ENVELOPE, "state") or next(filter(None, map(_fault, content["resources"].items())), "")
+        if text:
+            raise ValueError(text)
+        moment = datetime.datetime.fromisoformat(str(taken_at))
+        if moment.tzinfo is None:
             raise ValueError("taken_at has no time zone")
+        resources = {key: tuple(value) for key, value in content["resources"].items()}
+        unknown = {key: "the saved state does not hold them" for key in SHAPES if key not in resources}
         return cls(
-            taken_at=taken_at,
+            taken_at=moment,
             server_version=content.get("server_version"),
-            resources={key: tuple(value) for key, value in content["resources"].items()},
-            unknown=dict(content.get("unknown") or {}),
+            resources=resources,
+            unknown={**unknown, **(content.get("unknown") or {})},
         )
+
+
+_ENVELOPE: t.Final = {"taken_at*": str, "server_version": str, "resources*": {"": list}, "unknown": {"": str}}
+
+
+def _fault(entry: tuple[str, list[t.Any]]) -> str:
+    resource, objects = entry
+    return fault(objects, [SHAPES[resource]], resource) if resource in SHAPES else ""
 
 
 def name_of(obj: Mapping[str, t.Any]) -> str:

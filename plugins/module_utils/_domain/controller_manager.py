@@ -9,6 +9,7 @@ Source of names and defaults: cmd/kube-controller-manager/app/{core.go,options/n
 
 from __future__ import annotations
 
+import shlex
 import typing as t
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +35,8 @@ _FLAGS = frozenset(
     }
 )
 _NAMES_OF_THE_CONTROLLER = ("node-ipam-controller", "nodeipam")
+# the only --cidr-allocator-type that cuts --cluster-cidr into blocks by the rules of cidr_set.go
+RANGE_ALLOCATOR = "RangeAllocator"
 
 
 @dataclass(frozen=True)
@@ -49,11 +52,12 @@ class AllocatorSettings:
     service_ranges: tuple[Network, ...] = ()
     source: str = "unknown"
     problems: tuple[str, ...] = ()
+    allocator_type: str = RANGE_ALLOCATOR
 
     @property
     def known(self) -> bool:
         """Whether it is known which blocks there are."""
-        return bool(self.cluster_cidrs)
+        return bool(self.cluster_cidrs) and self.allocator_type == RANGE_ALLOCATOR
 
     @property
     def families(self) -> tuple[int, ...]:
@@ -61,13 +65,18 @@ class AllocatorSettings:
         return tuple(network.version for network in self.cluster_cidrs)
 
     def pools(self) -> list[BlockPool]:
-        """One pool for each cluster CIDR; those the controller-manager would refuse are left out (see problems)."""
+        """One pool for each cluster CIDR, in their order.
+
+        None at all where the blocks are not cut by the range allocator or the controller-manager would not start.
+        """
+        if not self.known or len(set(self.families)) != len(self.families):
+            return []
         made = []
         for cluster in self.cluster_cidrs:
             try:
                 made.append(BlockPool(cluster, self.mask_sizes[cluster.version], self.service_ranges))
             except CidrError:
-                continue
+                return []
         return made
 
     def to_dict(self) -> dict[str, t.Any]:
@@ -78,6 +87,7 @@ class AllocatorSettings:
             "node_mask_size_ipv4": self.mask_sizes[4],
             "node_mask_size_ipv6": self.mask_sizes[6],
             "service_ranges": [str(network) for network in self.service_ranges],
+            "allocator_type": self.allocator_type,
             "source": self.source,
             "problems": list(self.problems),
         }
@@ -86,13 +96,15 @@ class AllocatorSettings:
 def read_flags(words: Iterable[str]) -> dict[str, str]:
     """The node IPAM flags in a command line: {name without dashes: value}; the last of each wins.
 
-    Both ``--flag=value`` and ``--flag value`` are understood; a flag without value is ``true``.
+    Both ``--flag=value`` and ``--flag value`` are understood; a flag without value is ``true``. Underscores in names
+    are dashes (component-base/cli/flag). A whole line of a shell (``sh -c "exec ..."``) is taken apart.
     """
     flags: dict[str, str] = {}
     pending = ""
-    for word in words:
+    for word in _single_words(words):
         if word.startswith("-"):
             name, separator, value = word.lstrip("-").partition("=")
+            name = name.replace("_", "-")
             pending = ""
             if name in _FLAGS:
                 flags[name] = value if separator else "true"
@@ -101,6 +113,22 @@ def read_flags(words: Iterable[str]) -> dict[str, str]:
             flags[pending] = word
             pending = ""
     return flags
+
+
+def has_flags(words: Iterable[str]) -> bool:
+    """Whether a command line shows any flag: without one, the settings come from where we cannot look."""
+    return any(word.startswith("--") for word in _single_words(words))
+
+
+def _single_words(words: Iterable[str]) -> t.Iterator[str]:
+    for word in words:
+        if " --" not in word:
+            yield word
+            continue
+        try:
+            yield from shlex.split(word)
+        except ValueError:
+            yield from word.split()
 
 
 def settings_from_flags(flags: Mapping[str, str], source: str) -> AllocatorSettings:
@@ -118,33 +146,56 @@ def settings_from_flags(flags: Mapping[str, str], source: str) -> AllocatorSetti
             return ()
 
     cluster_cidrs = networks("cluster-cidr")
-    sizes = dict(DEFAULT_MASK_SIZES)
-    single = cluster_cidrs[0].version if len(cluster_cidrs) == 1 else 0
-    for name, families in (
-        ("node-cidr-mask-size", (single,) if single else ()),
-        ("node-cidr-mask-size-ipv4", (4,)),
-        ("node-cidr-mask-size-ipv6", (6,)),
-    ):
-        value = flags.get(name, "0")
-        if not value.isdigit():
-            problems.append(f"--{name}: '{value}' is not a number")
-        elif int(value):
-            sizes.update(dict.fromkeys(families, int(value)))
-    if len(cluster_cidrs) > 1 and flags.get("node-cidr-mask-size", "0") not in ("0", ""):
-        problems.append("--node-cidr-mask-size is not allowed in dual-stack clusters")
+    if not cluster_cidrs and not problems:
+        problems.append("--cluster-cidr is not set, but --allocate-node-cidrs needs it")
+    families = [network.version for network in cluster_cidrs]
+    if len(families) > len(set(families)):
+        problems.append("--cluster-cidr has two ranges of one family; it takes one range, or one of each family")
+    sizes = _mask_sizes(flags, families, problems)
     for cluster in cluster_cidrs:
         try:
             BlockPool(cluster, sizes[cluster.version])
         except CidrError as error:
             problems.append(str(error))
+    before = len(problems)
+    service_ranges = networks("service-cluster-ip-range")
+    del problems[before:]  # the controller-manager only warns about a service range that it cannot read
+    allocates = _allocates(flags)
     return AllocatorSettings(
-        allocate_node_cidrs=_allocates(flags),
+        allocate_node_cidrs=allocates,
         cluster_cidrs=cluster_cidrs,
         mask_sizes=sizes,
-        service_ranges=networks("service-cluster-ip-range"),
+        service_ranges=service_ranges,
         source=source,
-        problems=tuple(problems),
+        problems=tuple(problems) if allocates else (),  # a controller that does not run reads none of it
+        allocator_type=flags.get("cidr-allocator-type", RANGE_ALLOCATOR) or RANGE_ALLOCATOR,
     )
+
+
+def _mask_sizes(flags: Mapping[str, str], families: Sequence[int], problems: list[str]) -> dict[int, int]:
+    """Node mask sizes by family, by the rules of setNodeCIDRMaskSizes in core.go; 0 means the default."""
+    given = {}
+    for suffix in ("", "-ipv4", "-ipv6"):
+        value = flags.get(f"node-cidr-mask-size{suffix}", "0")
+        if value.isdecimal():
+            given[suffix] = int(value)
+        else:
+            problems.append(f"--node-cidr-mask-size{suffix}: '{value}' is not a number")
+            given[suffix] = 0
+    sizes = dict(DEFAULT_MASK_SIZES)
+    if given[""]:
+        if len(families) > 1:
+            problems.append("--node-cidr-mask-size is not allowed in dual-stack clusters")
+        elif given["-ipv4"] or given["-ipv6"]:
+            problems.append("--node-cidr-mask-size and its forms for one family exclude each other")
+        sizes.update(dict.fromkeys(families if len(families) == 1 else (), given[""]))
+        return sizes
+    for family, suffix in ((4, "-ipv4"), (6, "-ipv6")):
+        if given[suffix]:
+            sizes[family] = given[suffix]
+            if len(families) == 1 and families[0] != family:
+                problems.append(f"--node-cidr-mask-size{suffix} is not allowed in a cluster of IPv{families[0]} only")
+    return sizes
 
 
 def _allocates(flags: Mapping[str, str]) -> bool:

@@ -77,15 +77,24 @@ def _machine_api(node: Node) -> Refusal | None:
     if key:
         reason = f"annotation {key}: a machine health check may replace the machine as soon as the Node is gone"
         return Refusal("machine-api", reason, "machine-api")
+    key = _any_prefix(_metadata(node, "labels"), "worker.gardener.cloud/", "node.gardener.cloud/")
+    if key:
+        reason = f"label {key}: Gardener's machine controller replaces machines whose Node stays away"
+        return Refusal("machine-api", reason, "machine-api")
     return None
 
 
 def _managed(node: Node) -> Refusal | None:
     labels = _metadata(node, "labels")
     key = _any_prefix(
-        labels, "eks.amazonaws.com/nodegroup", "cloud.google.com/gke-nodepool", "kubernetes.azure.com/agentpool"
+        labels,
+        "eks.amazonaws.com/nodegroup",
+        "cloud.google.com/gke-nodepool",
+        "kubernetes.azure.com/agentpool",
+        "doks.digitalocean.com/",
     )
-    if key:
+    # a Node that an administrator joined to AKS says that it is not managed
+    if key and labels.get("kubernetes.azure.com/managed") != "false":
         return Refusal(
             "managed-node", f"label {key}: the provider manages this machine and its podCIDR", "managed-node"
         )
@@ -95,7 +104,10 @@ def _managed(node: Node) -> Refusal | None:
 def _cloud(node: Node) -> Refusal | None:
     provider = str(node.get("spec", {}).get("providerID") or "")
     if provider and not provider.startswith(_SAFE_PROVIDERS):
-        reason = f"providerID {provider.split('/', maxsplit=1)[0]}//: a cloud controller may act on the deletion of the Node"
+        # Alibaba Cloud and Oracle Cloud have identifiers without a scheme
+        scheme, separator, _rest = provider.partition("://")
+        shown = f"{scheme}{separator}" if separator else provider
+        reason = f"providerID {shown}: a cloud controller may act on the deletion of the Node"
         return Refusal("cloud-provider", reason, "cloud-provider")
     return None
 

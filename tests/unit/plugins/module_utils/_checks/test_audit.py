@@ -28,6 +28,11 @@ def audited(nodes: dict[str, list[str]], **more: Any) -> dict[str, Any]:
                 {"metadata": {"name": name}, "spec": {"podCIDRs": cidrs} if cidrs else {}}
                 for name, cidrs in nodes.items()
             ],
+            **{
+                kind: []
+                for kind in ("pods", "daemonsets", "configmaps", "leases")
+                if kind not in more.get("unknown", {})
+            },
             **more.pop("resources", {}),
         },
         **more,

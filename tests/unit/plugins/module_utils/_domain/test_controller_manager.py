@@ -7,6 +7,7 @@ import pytest
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cidr import CidrError
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_manager import (
     AllocatorSettings,
+    has_flags,
     read_flags,
     settings_from_flags,
     settings_from_options,
@@ -25,6 +26,7 @@ def settings(line: str) -> AllocatorSettings:
         "kube-controller-manager --allocate-node-cidrs --cluster-cidr 10.0.0.0/16",
         "kube-controller-manager --cluster-cidr=10.9.0.0/16 --allocate-node-cidrs --cluster-cidr=10.0.0.0/16",
         "kube-controller-manager --cluster-cidr 10.0.0.0/16 --v 2 --allocate-node-cidrs=True",
+        "kube-controller-manager --cluster_cidr=10.0.0.0/16 --allocate_node_cidrs",
     ],
 )
 def test_forms_of_flags(line: str) -> None:
@@ -68,18 +70,67 @@ def test_single_mask_goes_to_the_family_of_the_cluster() -> None:
     assert settings("--cluster-cidr=fd00::/48 --node-cidr-mask-size=62").mask_sizes == {4: 24, 6: 62}
 
 
+def test_a_shell_line_is_taken_apart() -> None:
+    """Some installers start the controller-manager by a shell."""
+    words = [
+        "/bin/sh",
+        "-c",
+        "exec kube-controller-manager --allocate-node-cidrs=true --cluster-cidr='10.0.0.0/16' 2>&1",
+    ]
+    assert read_flags(words) == {"allocate-node-cidrs": "true", "cluster-cidr": "10.0.0.0/16"}
+    assert read_flags(["sh -c 'unbalanced --cluster-cidr=10.0.0.0/16"])["cluster-cidr"] == "10.0.0.0/16"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["kube-controller-manager", "--leader-elect"], True),
+        (["sh", "-c", "exec kube-controller-manager --v=2"], True),
+        (["/usr/local/bin/start.sh"], False),
+        ([], False),
+    ],
+)
+def test_whether_a_command_line_shows_flags(words: list[str], expected: bool) -> None:
+    """A start script hides them: the settings are unknown then, not off."""
+    assert has_flags(words) is expected
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
+        ("", "--cluster-cidr is not set"),
         ("--cluster-cidr=10.0.0.0/33", "--cluster-cidr"),
         ("--cluster-cidr=fd00::/40", "does not start"),
+        ("--cluster-cidr=10.0.0.0/16,10.1.0.0/16", "two ranges of one family"),
+        ("--cluster-cidr=10.0.0.0/16,fd00::/48,fd01::/48", "two ranges of one family"),
         ("--cluster-cidr=10.0.0.0/16,fd00::/48 --node-cidr-mask-size=24", "not allowed in dual-stack"),
+        ("--cluster-cidr=10.0.0.0/16 --node-cidr-mask-size=24 --node-cidr-mask-size-ipv4=24", "exclude each other"),
+        ("--cluster-cidr=10.0.0.0/16 --node-cidr-mask-size-ipv6=64", "not allowed in a cluster of IPv4 only"),
+        ("--cluster-cidr=fd00::/48 --node-cidr-mask-size-ipv4=24", "not allowed in a cluster of IPv6 only"),
         ("--cluster-cidr=10.0.0.0/16 --node-cidr-mask-size=x", "not a number"),
+        ("--cluster-cidr=10.0.0.0/16 --node-cidr-mask-size=15", "does not fit the cluster CIDR"),
     ],
 )
 def test_what_the_controller_manager_cannot_start_with(line: str, words: str) -> None:
-    """It becomes a problem, never an exception."""
-    assert words in " ".join(settings(line).problems)
+    """It becomes a problem, never an exception, and there is no pool; with the allocator off nobody reads it."""
+    found = settings(f"--allocate-node-cidrs=true {line}")
+    assert words in " ".join(found.problems)
+    assert settings(line).problems == ()
+    if "mask-size" not in line or "does not fit" in words:
+        assert found.pools() == []
+
+
+def test_an_unreadable_service_range_is_no_obstacle() -> None:
+    """The controller-manager only warns about it."""
+    found = settings("--allocate-node-cidrs --cluster-cidr=10.0.0.0/16 --service-cluster-ip-range=x")
+    assert found.problems == () and found.service_ranges == () and len(found.pools()) == 1
+
+
+def test_other_allocators_do_not_cut_blocks() -> None:
+    """Where a cloud decides, capacity is not known."""
+    found = settings("--allocate-node-cidrs --cluster-cidr=10.0.0.0/16 --cidr-allocator-type=CloudAllocator")
+    assert found.allocate_node_cidrs is True and not found.known and found.pools() == []
+    assert found.to_dict()["allocator_type"] == "CloudAllocator"
 
 
 def test_options() -> None:
