@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.playbook import command, environment
+from testbed import Testbed
+
+from . import scenario
 
 SNAPSHOT = Path(__file__).resolve().parents[1] / "snapshots" / "sick-small.state.json.gz"
 
@@ -61,7 +64,7 @@ def counts(reports: Path, name: str) -> dict[str, int]:
 
 def offline(reports: Path) -> None:
     """Audit the bundled state: the first thing a newcomer sees."""
-    say("1/5  Offline audit of a bundled state of a sick cluster (no cluster needed)")
+    say("1  Offline audit of a bundled state of a sick cluster (no cluster needed)")
     play(
         "podnet.upkeep.audit",
         variables={"audit_source": "snapshot", "audit_snapshot": str(SNAPSHOT), **audit_variables(reports, "offline")},
@@ -74,15 +77,12 @@ def embedded(reports: Path) -> None:
 
     Raises DemoError when the repaired cluster is not clean.
     """
-    from demo import scenario
-    from testbed import Testbed  # only here: a machine without root needs nothing of it
-
-    say("2/5  A real control plane and three real hosts (built once, then cached)")
+    say("2  A real control plane and three real hosts (built once, then cached)")
     with Testbed.up(scenario.specification(f"demo-{os.getpid()}")) as testbed:
-        say("3/5  Making it sick: h2 gets a podCIDR of another mask by hand, h3 finds the pool empty")
+        say("3  Making it sick: h2 gets a podCIDR of another mask by hand, h3 finds the pool empty")
         scenario.make_sick(testbed)
         connection = {"audit_kubeconfig": str(testbed.kubeconfig)}
-        say("4/5  Audit of the sick cluster")
+        say("4  Audit of the sick cluster")
         play("podnet.upkeep.audit", variables={**connection, **audit_variables(reports, "before")})
         say("     Repair: h2 is re-registered over SSH with a fresh podCIDR, nothing is lost")
         play(
@@ -95,11 +95,24 @@ def embedded(reports: Path) -> None:
                 "reassign_pod_cidrs_probe_image": "testbed.local/agnhost:1",
             },
         )
-        say("5/5  Audit of the repaired cluster")
+        say("5  Audit of the repaired cluster")
         play("podnet.upkeep.audit", variables={**connection, **audit_variables(reports, "after")})
     after = counts(reports, "after")
     if after["critical"] or after["warning"]:
         raise DemoError(f"the repaired cluster is not clean: {after}; see {reports / 'after.html'}")
+
+
+def embedded_without_hosts(reports: Path) -> None:
+    """What needs no root: the same sick cluster with simulated Nodes, audited live."""
+    say("2  A real control plane with simulated Nodes (programs are built once, then cached)")
+    with Testbed.up(scenario.specification_without_hosts(f"demo-{os.getpid()}")) as testbed:
+        scenario.make_sick_without_hosts(testbed)
+        say("3  Audit of the sick cluster")
+        connection = {"audit_kubeconfig": str(testbed.kubeconfig)}
+        play("podnet.upkeep.audit", variables={**connection, **audit_variables(reports, "before")})
+    if not counts(reports, "before")["critical"]:
+        raise DemoError(f"the sick cluster looks healthy; see {reports / 'before.html'}")
+    print(f"\n    HTML report: {reports / 'before.html'}", flush=True)
 
 
 def main() -> int:
@@ -116,9 +129,9 @@ def main() -> int:
         if options.offline_only:
             return 0
         if os.geteuid() != 0:
-            say(
-                "Left out: the real cluster (steps 2 to 5) needs root for hosts, bridge and cgroups; try `sudo make demo`"
-            )
+            say("Left out: real hosts and their repair need root (namespaces, bridge, cgroups); try `sudo make demo`")
+            embedded_without_hosts(reports)
+            print(f"\nDone in {time.monotonic() - started:.0f} s; nothing is left running.")
             return 0
         embedded(reports)
     except DemoError as error:

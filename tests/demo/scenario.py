@@ -7,11 +7,12 @@ cluster) and so holds four of them. Everything else fills the other four, and ho
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import Any
 
 from harness import workload
-from testbed import ControlPlaneSpec, HostSpec, KwokSpec, Testbed, TestbedSpec
+from testbed import ControlPlaneSpec, HostSpec, KwokSpec, Testbed, TestbedSpec, objects
 from testbed.hosts import drift
 
 CLUSTER_CIDR = "10.121.0.0/21"
@@ -32,6 +33,22 @@ def specification(name: str) -> TestbedSpec:
         kwok=KwokSpec(),
         hosts=(HostSpec("h1"), HostSpec(DRIFTED), HostSpec(WAITING)),
     )
+
+
+def specification_without_hosts(name: str) -> TestbedSpec:
+    """The real control plane with simulated Nodes only: for users who are not root."""
+    return dataclasses.replace(specification(name), hosts=())
+
+
+def make_sick_without_hosts(testbed: Testbed) -> None:
+    """The same state with simulated Nodes: the controller-manager's part of it is real."""
+    drifted = objects.node(DRIFTED, spec={"podCIDR": DRIFTED_CIDR, "podCIDRs": [DRIFTED_CIDR]})
+    testbed.client.create("/api/v1/nodes", drifted)
+    testbed.client.create("/api/v1/nodes", objects.node("h1"))
+    _wait("h1 has a podCIDR", lambda: testbed.client.get("/api/v1/nodes/h1")["spec"].get("podCIDR"))
+    _fill_pool(testbed)
+    testbed.client.create("/api/v1/nodes", objects.node(WAITING))
+    _wait_for_refusal(testbed, WAITING)
 
 
 def make_sick(testbed: Testbed) -> None:
