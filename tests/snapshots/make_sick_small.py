@@ -19,8 +19,8 @@ EXPECTED = {
     ("node-cidr-overlap", "worker-4"),
     ("node-cidr-overlap", "worker-5"),
     ("pod-address-outside-node-cidr", "worker-2"),
-    ("pod-cidr-pool-exhausted", "cluster"),
-    ("service-range-inside-cluster-cidr", "cluster"),
+    ("pod-cidr-pool-exhausted", "10.244.0.0/20"),
+    ("service-range-inside-cluster-cidr", "10.244.0.0/20"),
     ("controller-manager-replicas-disagree", "cluster"),
     ("kubeadm-config-differs", "cluster"),
 }

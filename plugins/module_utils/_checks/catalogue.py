@@ -55,12 +55,12 @@ _KINDS = (
     ),
     FindingKind(
         "node-cidr-family-order",
-        WARNING,
+        CRITICAL,
         "Node's pod CIDRs are in another family order",
-        "The first podCIDR is of another family than the first cluster CIDR.",
-        "The primary address family of pods differs from that of the rest of the cluster.",
-        _NODE_CIDRS,
-        "Register the Node again.",
+        "A podCIDR of the Node is at the place of another family: the first belongs to the first cluster CIDR.",
+        "kube-controller-manager exits when it starts and sees such a Node, and with it every controller of the cluster.",
+        _NODE_CIDRS + "; " + _FLAGS,
+        "Register the Node again before the controller-manager restarts.",
         REASSIGN,
     ),
     FindingKind(
@@ -77,7 +77,7 @@ _KINDS = (
         "node-cidr-overlap",
         CRITICAL,
         "Pod CIDRs of Nodes overlap",
-        "Two Nodes hold podCIDRs that contain the same addresses.",
+        "The Node's podCIDR and that of another Node contain the same addresses.",
         "Two pods can get the same address; routes lead to one of the two hosts only.",
         _NODE_CIDRS,
         "Register all but one of the overlapping Nodes again.",
@@ -116,10 +116,11 @@ _KINDS = (
         "pod-address-outside-node-cidr",
         CRITICAL,
         "Pods with addresses outside their Node's pod CIDR",
-        "Pods on the Node have addresses that the Node's podCIDR does not contain: CNI still works with an earlier one.",
+        "Pods on the Node have addresses that the Node's podCIDR does not contain: they are from before its registration, or "
+        "CNI on the host still works with an earlier podCIDR.",
         "Such pods are Running and Ready, and other hosts cannot reach them; no event says so.",
         "kubectl get pods -A -o wide --field-selector spec.nodeName=NODE; " + _NODE_CIDRS,
-        "Register the Node again with clean CNI state.",
+        "Register the Node again; the playbook cleans the CNI state of the host and replaces the pods.",
         REASSIGN,
     ),
     FindingKind(
@@ -217,10 +218,10 @@ _KINDS = (
         "data-missing",
         INFO,
         "Something could not be read",
-        "The credentials of this audit may not read a kind of object.",
+        "The credentials of this audit may not read a kind of object, or the saved state does not hold it.",
         "What depends on it is unknown: neither fine nor faulty.",
         "kubectl auth can-i --list",
-        "Grant the permission that the finding names and run the audit again.",
+        "Grant the rule in the evidence to the user of the audit and run it again.",
     ),
 )
 

@@ -10,10 +10,13 @@ import functools
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.allocator import find_settings
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.allocator import find_settings, kubeadm_flags
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import ClusterState, name_of, pod_cidrs
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cidr import BlockPool, Network
-from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_manager import AllocatorSettings
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_manager import (
+    AllocatorSettings,
+    settings_from_flags,
+)
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.ipam_model import IpamEvidence, IpamModel, detect
 
 _GKE_LABEL = "cloud.google.com/gke-nodepool"
@@ -61,8 +64,15 @@ class Context:
 
     @functools.cached_property
     def pools(self) -> list[BlockPool]:
-        """One pool for each family."""
-        return self.allocator.pools()
+        """One pool for each family; none where nobody cuts the cluster CIDR into blocks."""
+        return [] if self.allocator.allocate_node_cidrs is False else self.allocator.pools()
+
+    @functools.cached_property
+    def service_ranges(self) -> tuple[Network, ...]:
+        """The service ranges: of the allocator's flags, else of kubeadm-config."""
+        if self.allocator.service_ranges:
+            return self.allocator.service_ranges
+        return settings_from_flags(kubeadm_flags(self.state) or {}, "kubeadm-config").service_ranges
 
     def held(self, pool: BlockPool) -> list[Network]:
         """podCIDRs of all Nodes that are of the pool's family."""

@@ -7,8 +7,10 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+import typing as t
+from collections.abc import Iterable, Iterator
 
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.catalogue import CRITICAL, WARNING
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding import Finding, Subject
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import internal_addresses, name_of
@@ -18,7 +20,8 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cidr import 
 SHOWN = 10
 
 
-def _texts(networks: list[Network]) -> str:
+def texts(networks: Iterable[Network]) -> str:
+    """Networks for a sentence."""
     return ", ".join(str(network) for network in networks) or "none"
 
 
@@ -28,68 +31,94 @@ def check(context: Context) -> Iterator[Finding]:
         return
     for name, cidrs in context.node_cidrs.items():
         yield from _families(context, name, cidrs)
-        yield from _range_and_size(context, name, cidrs)
+        if context.allocator.known:
+            yield from _range(context, name, cidrs)
+            yield from _size(context, name, cidrs)
+        yield from _service_range(context, name, cidrs)
     yield from _overlaps(context)
     yield from _machine_network(context)
 
 
 def _families(context: Context, name: str, cidrs: list[Network]) -> Iterator[Finding]:
+    """By position, as occupyCIDRs of range_allocator.go does: the first podCIDR belongs to the first cluster CIDR."""
     subject = Subject("Node", name)
     wanted = context.allocator.families
     present = tuple(network.version for network in cidrs)
+    evidence = {
+        "pod_cidrs": [str(network) for network in cidrs],
+        "cluster_cidrs": [str(network) for network in context.allocator.cluster_cidrs],
+    }
     if not cidrs:
+        exhausted = [str(pool.cluster) for pool in context.pools if pool.free(context.held(pool)) <= 0]
         summary = f"Node {name} has no podCIDR"
-        if context.pools and min(pool.free(context.held(pool)) for pool in context.pools) <= 0:
-            summary += " and no block is free"
-        yield Finding("node-cidr-missing", subject, summary, {"pools": context.pool_summaries()})
-    elif set(wanted) - set(present):
-        lacking = ", ".join(f"IPv{family}" for family in wanted if family not in present)
-        yield Finding(
-            "node-cidr-partial-family",
-            subject,
-            f"Node {name} has {_texts(cidrs)}, but no {lacking} podCIDR",
-            {"pod_cidrs": [str(network) for network in cidrs], "cluster_families": [f"IPv{one}" for one in wanted]},
-        )
-    elif len(wanted) > 1 and present != wanted:
+        if exhausted:
+            summary += f", and no block of {', '.join(exhausted)} is free"
+        yield Finding("node-cidr-missing", subject, summary, {**evidence, "exhausted": exhausted})
+        return
+    lacking = [f"IPv{family}" for family in wanted if family not in present]
+    if lacking:
+        summary = f"Node {name} has {texts(cidrs)}, but no {' and no '.join(lacking)} podCIDR"
+        yield Finding("node-cidr-partial-family", subject, summary, evidence)
+    if any(one in wanted and one != other for one, other in zip(present, wanted, strict=False)):
         yield Finding(
             "node-cidr-family-order",
             subject,
-            f"Node {name} has {_texts(cidrs)}; the cluster's order is {_texts(list(context.allocator.cluster_cidrs))}",
-            {"pod_cidrs": [str(network) for network in cidrs]},
+            f"Node {name} has {texts(cidrs)}; the order of the cluster is {texts(context.allocator.cluster_cidrs)}",
+            evidence,
+            _level_of_a_start(context),
         )
 
 
-def _range_and_size(context: Context, name: str, cidrs: list[Network]) -> Iterator[Finding]:
-    subject = Subject("Node", name)
+def _level_of_a_start(context: Context) -> str:
+    """What stops kube-controller-manager at its start does so only where its allocator runs."""
+    return WARNING if context.allocator.allocate_node_cidrs is False else CRITICAL
+
+
+def _range(context: Context, name: str, cidrs: list[Network]) -> Iterator[Finding]:
+    """Occupy of cidr_set.go accepts what the cluster CIDR contains, and what contains the cluster CIDR."""
+    clusters = context.allocator.cluster_cidrs
     for network in cidrs:
-        evidence = {"pod_cidr": str(network), "allocator": context.allocator.to_dict()}
-        of_family = [pool for pool in context.pools if pool.cluster.version == network.version]
-        inside = [pool for pool in of_family if network.prefixlen >= pool.cluster.prefixlen and pool.touches(network)]
-        if context.allocator.known and not inside:
+        if not any(network.version == cluster.version and network.overlaps(cluster) for cluster in clusters):
             yield Finding(
                 "node-cidr-out-of-range",
-                subject,
-                f"Node {name} has {network}, outside the cluster CIDR {_texts(list(context.allocator.cluster_cidrs))}",
-                evidence,
+                Subject("Node", name),
+                f"Node {name} has {network}, outside the cluster CIDR {texts(clusters)}",
+                {"pod_cidr": str(network), "cluster_cidrs": [str(cluster) for cluster in clusters]},
+                _level_of_a_start(context),
             )
-        for pool in inside:
-            if network.prefixlen != pool.mask_size:
-                first, last = pool.indices(network) or (0, -1)
-                takes = last - first + 1
-                yield Finding(
-                    "node-cidr-mask-mismatch",
-                    subject,
-                    f"Node {name} has {network}; the configured size is /{pool.mask_size}"
-                    + (f", so it takes {takes} of {pool.capacity} blocks" if takes > 1 else ""),
-                    {**evidence, "blocks_taken": takes},
-                )
-        for service in context.allocator.service_ranges:
+
+
+def _size(context: Context, name: str, cidrs: list[Network]) -> Iterator[Finding]:
+    for pool in context.pools:
+        for network in cidrs:
+            found = pool.indices(network)
+            if found is None or network.prefixlen == pool.mask_size:
+                continue
+            takes = found[1] - found[0] + 1
+            summary = f"Node {name} has {network}; the configured size is /{pool.mask_size}"
+            if takes > 1:
+                summary += f", so it takes {takes} of {pool.capacity} blocks"
+            else:
+                summary += f", so it shares the block {pool.block(found[0])} with others"
+            evidence = {
+                "pod_cidr": str(network),
+                "node_mask_size": pool.mask_size,
+                "blocks_taken": takes,
+                "blocks": pool.capacity,
+            }
+            level = CRITICAL if network.prefixlen < pool.cluster.prefixlen else ""
+            yield Finding("node-cidr-mask-mismatch", Subject("Node", name), summary, evidence, level)
+
+
+def _service_range(context: Context, name: str, cidrs: list[Network]) -> Iterator[Finding]:
+    for network in cidrs:
+        for service in context.service_ranges:
             if service.version == network.version and service.overlaps(network):
                 yield Finding(
                     "node-cidr-overlaps-service-range",
-                    subject,
+                    Subject("Node", name),
                     f"Node {name} has {network}, which overlaps the service range {service}",
-                    evidence,
+                    {"pod_cidr": str(network), "service_range": str(service)},
                 )
 
 
@@ -97,15 +126,16 @@ def _overlaps(context: Context) -> Iterator[Finding]:
     owners = ((name, network) for name, cidrs in context.node_cidrs.items() for network in cidrs)
     for name, pairs in overlapping(owners).items():
         others = sorted({other for other, _own, _theirs in pairs})
+        own = sorted({network for _other, network, _theirs in pairs}, key=str)
         shown = ", ".join(others[:SHOWN]) + (f" and {len(others) - SHOWN} more" if len(others) > SHOWN else "")
         yield Finding(
             "node-cidr-overlap",
             Subject("Node", name),
-            f"Node {name} shares addresses of {pairs[0][1]} with {shown}",
+            f"Node {name} shares addresses of {texts(own)} with {shown}",
             {
                 "overlaps": [
-                    {"node": other, "own": str(own), "theirs": str(theirs)}
-                    for other, own, theirs in sorted(pairs, key=str)[:SHOWN]
+                    {"node": other, "own": str(mine), "theirs": str(theirs)}
+                    for other, mine, theirs in sorted(pairs, key=str)[:SHOWN]
                 ],
                 "count": len(others),
             },
@@ -114,22 +144,28 @@ def _overlaps(context: Context) -> Iterator[Finding]:
 
 def _machine_network(context: Context) -> Iterator[Finding]:
     """Node addresses inside podCIDRs: found by cutting the address to each mask in use, not by comparing all pairs."""
-    holders: dict[Network, str] = {network: name for name, cidrs in context.node_cidrs.items() for network in cidrs}
-    masks = {(network.version, network.prefixlen) for network in holders}
+    holders: dict[Network, list[str]] = {}
+    for name, cidrs in context.node_cidrs.items():
+        for network in cidrs:
+            holders.setdefault(network, []).append(name)
+    masks = sorted({(network.version, network.prefixlen) for network in holders})
+    inside: dict[str, list[dict[str, t.Any]]] = {}
     for node in context.state.nodes:
         for text in internal_addresses(node):
             try:
                 address = ipaddress.ip_address(text)
             except ValueError:
                 continue
-            for version, prefix in sorted(masks):
-                if version != address.version:
-                    continue
-                holder = holders.get(ipaddress.ip_network((address, prefix), strict=False))
-                if holder is not None:
-                    yield Finding(
-                        "node-cidr-overlaps-node-address",
-                        Subject("Node", holder),
-                        f"A podCIDR of Node {holder} contains {address}, the address of Node {name_of(node)}",
-                        {"address": text, "node": name_of(node)},
-                    )
+            for version, prefix in masks:
+                if version == address.version:
+                    for holder in holders.get(ipaddress.ip_network((address, prefix), strict=False), ()):
+                        inside.setdefault(holder, []).append({"node": name_of(node), "address": text})
+    for holder, machines in sorted(inside.items()):
+        first = machines[0]
+        more = f", and {len(machines) - 1} more Node addresses" if len(machines) > 1 else ""
+        yield Finding(
+            "node-cidr-overlaps-node-address",
+            Subject("Node", holder),
+            f"A podCIDR of Node {holder} contains {first['address']}, the address of Node {first['node']}{more}",
+            {"machines": machines[:SHOWN], "count": len(machines)},
+        )

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding import Finding, Subject
-from ansible_collections.podnet.upkeep.plugins.module_utils._checks.pod_cidrs import SHOWN
-from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import Object, network_pods
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.pod_cidrs import SHOWN, texts
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import Object, name_of, network_pods
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cidr import Address
 
 
@@ -32,41 +33,86 @@ def addresses(pod: Object) -> list[Address]:
     return found
 
 
-def foreign_addresses(context: Context) -> dict[str, list[tuple[str, str]]]:
-    """{Node: [(pod, address outside every podCIDR of its family)]} for Nodes that are known."""
-    found: dict[str, list[tuple[str, str]]] = {}
+@dataclass
+class ForeignPods:
+    """Pods of one Node with addresses outside its podCIDRs: {pod: addresses}.
+
+    ``younger`` are those that were created after the Node was registered: they show that CNI on the host still gives
+    out the old addresses, and not only that old pods are left.
+    """
+
+    pods: dict[str, list[str]] = field(default_factory=dict)
+    younger: set[str] = field(default_factory=set)
+
+
+def foreign_addresses(context: Context) -> dict[str, ForeignPods]:
+    """{Node: its pods with foreign addresses} for Nodes that are known, in the families that Node.spec decides about."""
+    created = {name_of(node): node["metadata"].get("creationTimestamp") or "" for node in context.state.nodes}
+    found: dict[str, ForeignPods] = {}
     for pod in network_pods(context.state):
         node = pod["spec"]["nodeName"]
         if node not in context.node_cidrs:
             continue
-        for address in addresses(pod):
-            of_family = [network for network in context.node_cidrs[node] if network.version == address.version]
-            if not any(address in network for network in of_family):
-                found.setdefault(node, []).append((full_name(pod), str(address)))
+        outside = [
+            str(address)
+            for address in addresses(pod)
+            if address.version in context.judged_families
+            and not any(address in network for network in context.node_cidrs[node])
+        ]
+        if outside:
+            of_node = found.setdefault(node, ForeignPods())
+            of_node.pods[full_name(pod)] = outside
+            # both are RFC 3339 in UTC with full seconds, as the API server writes them: they compare as texts
+            if created[node] and (pod["metadata"].get("creationTimestamp") or "") > created[node]:
+                of_node.younger.add(full_name(pod))
     return found
 
 
 def check(context: Context) -> Iterator[Finding]:
     """Foreign addresses, one finding for each Node, and addresses that two pods have."""
-    if not context.ipam_model.node_spec_is_truth:
-        return
-    for node, pods in sorted(foreign_addresses(context).items()):
-        cidrs = ", ".join(str(network) for network in context.node_cidrs[node]) or "no podCIDR"
+    if context.ipam_model.node_spec_is_truth:
+        yield from _foreign(context)
+    if context.ipam_model.addresses_are_unique:
+        yield from _duplicates(context)
+
+
+def _foreign(context: Context) -> Iterator[Finding]:
+    for node, foreign in sorted(foreign_addresses(context).items()):
+        ordered = sorted(foreign.pods.items())
+        cidrs = texts(context.node_cidrs[node]) if context.node_cidrs[node] else "no podCIDR"
+        count = f"{len(ordered)} pods" if len(ordered) > 1 else "1 pod"
+        summary = f"Node {node} ({cidrs}) runs {count} with other addresses, for example {ordered[0][0]} with "
+        summary += ", ".join(ordered[0][1])
+        if foreign.younger:
+            summary += f"; {len(foreign.younger)} younger than the Node, so CNI on the host still has an earlier CIDR"
         yield Finding(
             "pod-address-outside-node-cidr",
             Subject("Node", node),
-            f"{len(pods)} pods on Node {node} ({cidrs}) have other addresses, for example {pods[0][0]} with {pods[0][1]}",
-            {"count": len(pods), "pods": [{"pod": pod, "address": address} for pod, address in sorted(pods)[:SHOWN]]},
+            summary,
+            {
+                "count": len(ordered),
+                "younger_than_the_node": len(foreign.younger),
+                "pod_cidrs": [str(network) for network in context.node_cidrs[node]],
+                "pods": [{"pod": pod, "addresses": outside} for pod, outside in ordered[:SHOWN]],
+            },
         )
-    holders: dict[Address, list[str]] = {}
+
+
+def _duplicates(context: Context) -> Iterator[Finding]:
+    """A pod that is being deleted does not count: its address may be free, and with the next pod, already."""
+    holders: dict[Address, list[tuple[str, str]]] = {}
     for pod in network_pods(context.state):
+        if pod["metadata"].get("deletionTimestamp"):
+            continue
         for address in addresses(pod):
-            holders.setdefault(address, []).append(full_name(pod))
-    for address, names in holders.items():
-        if len(names) > 1:
+            holders.setdefault(address, []).append((full_name(pod), pod["spec"]["nodeName"]))
+    for address, pods in holders.items():
+        if len(pods) > 1:
+            shown = sorted(pods)[:SHOWN]
+            names = ", ".join(f"{pod} on {node}" for pod, node in shown)
             yield Finding(
                 "pod-address-duplicate",
                 Subject("Address", str(address)),
-                f"{len(names)} pods have the address {address}: {', '.join(sorted(names)[:SHOWN])}",
-                {"pods": sorted(names)[:SHOWN], "count": len(names)},
+                f"{len(pods)} pods have the address {address}: {names}",
+                {"pods": [{"pod": pod, "node": node} for pod, node in shown], "count": len(pods)},
             )

@@ -6,13 +6,23 @@
 
 from __future__ import annotations
 
+import typing as t
 from collections.abc import Iterator
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.catalogue import CRITICAL, INFO, WARNING
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding import Finding, Subject
-from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.allocator import disagreeing, kubeadm_flags
-from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_manager import settings_from_flags
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.allocator import (
+    disagreeing,
+    kubeadm_flags,
+    replicas,
+)
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.permissions import PERMISSIONS
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_manager import (
+    RANGE_ALLOCATOR,
+    settings_from_flags,
+)
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.ipam_model import NODE_SPEC, UNKNOWN
 
 _CLUSTER = Subject("Cluster", "cluster")
 # below this share of free blocks the pool is a matter for this week, not for planning
@@ -25,55 +35,52 @@ def check_pool(context: Context) -> Iterator[Finding]:
         return
     nodes = len(context.node_cidrs)
     for summary in context.pool_summaries():
+        subject = Subject("Pool", summary["cluster_cidr"])
         pool = f"{summary['cluster_cidr']} (/{summary['node_mask_size']} blocks)"
         if summary["reserved_by_service_ranges"]:
             yield Finding(
                 "service-range-inside-cluster-cidr",
-                _CLUSTER,
+                subject,
                 f"The service range takes {summary['reserved_by_service_ranges']} of {summary['capacity']} blocks of {pool}",
-                summary,
+                {**summary, "service_ranges": [str(one) for one in context.allocator.service_ranges]},
             )
         if summary["free"] == 0:
             waiting = context.waiting
             yield Finding(
                 "pod-cidr-pool-exhausted",
-                _CLUSTER,
+                subject,
                 f"All {summary['capacity']} blocks of {pool} are taken"
                 + (f"; waiting Nodes ({len(waiting)}): {', '.join(waiting[:10])}" if waiting else ""),
                 {**summary, "waiting": waiting[:10]},
                 CRITICAL if waiting else WARNING,
             )
         elif summary["free"] < _URGENT_SHARE * summary["capacity"]:
-            yield _headroom(summary, pool, WARNING)
+            yield _headroom(summary, subject, pool, WARNING)
         elif summary["capacity"] < context.settings.headroom_factor * nodes:
-            yield _headroom(summary, pool, INFO)
+            yield _headroom(summary, subject, pool, INFO)
 
 
-def _headroom(summary: dict[str, object], pool: str, level: str) -> Finding:
+def _headroom(summary: dict[str, t.Any], subject: Subject, pool: str, level: str) -> Finding:
     text = f"{summary['free']} of {summary['capacity']} blocks of {pool} are free"
-    return Finding("pod-cidr-headroom-low", _CLUSTER, text, summary, level)
+    return Finding("pod-cidr-headroom-low", subject, text, summary, level)
 
 
 def check_settings(context: Context) -> Iterator[Finding]:
     """Where the settings come from, whether they are valid, and who disagrees with them."""
     allocator = context.allocator
-    if not context.ipam_model.node_spec_is_truth:
-        if context.ipam_model.name != "unknown":
+    model = context.ipam_model
+    if not model.node_spec_is_truth:
+        if model.name != UNKNOWN:
             yield Finding(
                 "ipam-model-not-node-spec",
                 _CLUSTER,
-                f"The IPAM model is {context.ipam_model.name} ({context.ipam_model.evidence})",
-                {"model": context.ipam_model.name, "evidence": context.ipam_model.evidence},
+                f"The IPAM model is {model.name} ({model.evidence})",
+                {"model": model.name, "evidence": model.evidence},
             )
     elif allocator.allocate_node_cidrs is False:
-        yield Finding("allocator-off", _CLUSTER, f"{allocator.source} does not allocate podCIDRs", allocator.to_dict())
-    if not allocator.known and context.ipam_model.name in ("node-spec", "unknown"):
-        yield Finding(
-            "allocator-settings-unknown",
-            _CLUSTER,
-            "No source shows the cluster CIDR",
-            {"unknown": dict(context.state.unknown)},
-        )
+        yield _allocator_off(context)
+    if not allocator.known and model.name in (NODE_SPEC, UNKNOWN):
+        yield _allocator_unknown(context)
     for problem in allocator.problems:
         yield Finding("allocator-settings-invalid", _CLUSTER, f"{allocator.source}: {problem}", allocator.to_dict())
     different = disagreeing(context.state)
@@ -86,6 +93,36 @@ def check_settings(context: Context) -> Iterator[Finding]:
             {"replicas": different},
         )
     yield from _kubeadm(context)
+
+
+def _allocator_off(context: Context) -> Finding:
+    """Where every Node has its podCIDRs all the same, another component may well allocate: no reason for an alarm."""
+    allocator = context.allocator
+    without = sum(1 for cidrs in context.node_cidrs.values() if not cidrs)
+    text = f"{allocator.source} does not allocate podCIDRs"
+    if without:
+        text += f", and {without} of {len(context.node_cidrs)} Nodes have none"
+    else:
+        text += "; every Node has its podCIDRs, so another component does it or they are from before"
+    return Finding(
+        "allocator-off", _CLUSTER, text, {**allocator.to_dict(), "nodes_without": without}, "" if without else INFO
+    )
+
+
+def _allocator_unknown(context: Context) -> Finding:
+    allocator = context.allocator
+    if allocator.allocator_type != RANGE_ALLOCATOR:
+        text = f"Blocks are given out by {allocator.allocator_type} ({allocator.source}), not cut from a cluster CIDR"
+    elif hidden := [one.name for one in replicas(context.state) if one.flags is None]:
+        text = f"No source shows the cluster CIDR; the command line of pod kube-system/{hidden[0]} shows no flags"
+    else:
+        text = "No source shows the cluster CIDR"
+    evidence = {
+        "source": allocator.source,
+        "unknown": dict(context.state.unknown),
+        "ipam_model": context.ipam_model.evidence,
+    }
+    return Finding("allocator-settings-unknown", _CLUSTER, text, evidence)
 
 
 def _kubeadm(context: Context) -> Iterator[Finding]:
@@ -105,6 +142,17 @@ def _kubeadm(context: Context) -> Iterator[Finding]:
 
 
 def check_unknown(context: Context) -> Iterator[Finding]:
-    """What could not be read."""
-    for resource, reason in context.state.unknown.items():
-        yield Finding("data-missing", Subject("Resource", resource), f"{resource}: {reason}", {"reason": reason})
+    """What could not be read, the RBAC rule that would allow it, and what is unknown without it."""
+    for resource, reason in sorted(context.state.unknown.items()):
+        permission = PERMISSIONS.get(resource)
+        evidence: dict[str, t.Any] = {"reason": reason}
+        summary = f"{resource}: {reason}"
+        if permission is not None:
+            evidence["rbac_rule"] = permission.rule()
+            if permission.namespace:
+                evidence["rbac_namespace"] = permission.namespace
+            summary += f"; not known is {permission.without}"
+        # without Nodes nothing at all was judged, which must not look like a clean result
+        yield Finding(
+            "data-missing", Subject("Resource", resource), summary, evidence, WARNING if resource == "nodes" else ""
+        )

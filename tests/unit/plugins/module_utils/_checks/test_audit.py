@@ -66,7 +66,7 @@ def test_saved_state_gives_identical_findings() -> None:
         (["10.0.1.0/24"], set()),
         ([], {"node-cidr-missing"}),
         (["10.1.0.0/24"], {"node-cidr-out-of-range"}),
-        (["10.0.0.0/15"], {"node-cidr-out-of-range"}),
+        (["10.0.0.0/15"], {"node-cidr-mask-mismatch"}),
         (["10.0.2.0/23"], {"node-cidr-mask-mismatch"}),
         (["10.0.2.0/25"], {"node-cidr-mask-mismatch"}),
         (["10.96.1.0/24"], {"node-cidr-out-of-range", "node-cidr-overlaps-service-range"}),
@@ -149,7 +149,7 @@ def test_foreign_and_duplicate_addresses() -> None:
     result = audited({"a": ["10.0.0.0/24"]}, resources={"pods": pods})
     assert found(result) == {("pod-address-outside-node-cidr", "a"), ("pod-address-duplicate", "10.0.0.7")}
     finding = next(one for one in result["findings"] if one["id"] == "pod-address-outside-node-cidr")
-    assert finding["evidence"]["pods"] == [{"pod": "default/foreign", "address": "10.0.9.7"}]
+    assert finding["evidence"]["pods"] == [{"pod": "default/foreign", "addresses": ["10.0.9.7"]}]
 
 
 def test_node_address_inside_a_pod_cidr() -> None:
