@@ -40,6 +40,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.block_bu
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cluster_preflight import Objection, standing
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.drain import Drain, DrainOptions
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.drain_filters import (
+    FilterOptions,
     is_daemonset_pod,
     is_mirror,
 )
@@ -64,7 +65,7 @@ class PlanOptions:
     accepted_risks: tuple[str, ...] = ()
     state_dir: str = ""
     settle_seconds: float = 30.0
-    drain: DrainOptions = field(default_factory=DrainOptions)
+    drain: DrainOptions = field(default_factory=lambda: DrainOptions(filters=FilterOptions(ignore_daemonsets=True)))
 
 
 @dataclass

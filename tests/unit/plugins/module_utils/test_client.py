@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from unit.fake_api import FakeApi, Fault, status_body
+
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient, describe_request
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import ApiError, InputError
-from unit.fake_api import FakeApi, Fault, status_body
 
 NODES = "/api/v1/nodes"
 
@@ -137,7 +138,7 @@ def test_find_is_none_only_for_not_found(api: FakeApi, client: KubeClient) -> No
     assert client.find(f"{NODES}/absent") is None
     words = 'nodes "n00" is forbidden: User "eve" cannot get resource "nodes"'
     api.faults.append(Fault("GET", "n00", 403, status_body(403, "Forbidden", words)))
-    with pytest.raises(ApiError, match='No permission to get nodes "n00".*User "eve"') as caught:
+    with pytest.raises(ApiError, match=r'No permission to get nodes "n00".*User "eve"') as caught:
         client.find(f"{NODES}/n00")
     assert caught.value.status == 403
 
@@ -189,7 +190,7 @@ def test_wrong_kubeconfig_and_context(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(InputError, match="context: the inline kubeconfig has no context 'two'; it has: one"):
         KubeClient.from_options({"kubeconfig": kubeconfig(tmp_path, token="t"), "context": "two"})
     (tmp_path / "broken").write_text("a: [", encoding="utf-8")
-    with pytest.raises(InputError, match="kubeconfig: kubeconfig .*broken is not usable"):
+    with pytest.raises(InputError, match=r"kubeconfig: kubeconfig .*broken is not usable"):
         KubeClient.from_options({"kubeconfig": str(tmp_path / "broken")})
     with pytest.raises(InputError, match="host: 'cluster' is not a URL"):
         KubeClient.from_options({"host": "cluster", "api_key": "x"})

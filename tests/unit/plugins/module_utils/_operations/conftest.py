@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from unit.fake_api import FakeApi
+
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.waiting import Clock
-from unit.fake_api import FakeApi
 
 
 class FastClock:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from unit.fake_api import FakeApi, Fault, status_body
+
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import RefusedError, WaitTimeoutError
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.drain import Drain, DrainError, DrainOptions
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.drain_filters import FilterOptions
-from unit.fake_api import FakeApi, Fault, status_body
 
 from .conftest import PODS, FastClock, bound_pod
 
@@ -142,7 +143,7 @@ def test_refused_pod_that_appears_meanwhile(api: FakeApi, client: KubeClient, fa
     """A bare pod with nodeName set: the drain says so instead of waiting."""
     api.store.add(PODS, bound_pod("web-0"))
     fast.on_sleep = lambda: api.store.add(PODS, bound_pod("bare", owner=""))
-    with pytest.raises(DrainError, match="declare no controller .*: default/bare"):
+    with pytest.raises(DrainError, match=r"declare no controller .*: default/bare"):
         drain(client, fast).run()
 
 

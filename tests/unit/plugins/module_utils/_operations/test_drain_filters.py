@@ -6,6 +6,7 @@ import datetime
 from typing import Any
 
 import pytest
+
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.drain_filters import (
     FilterOptions,
     decide,

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from unit.fake_api import FakeApi, Fault
+
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_manager import settings_from_options
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError, RefusedError, WaitTimeoutError
@@ -16,7 +18,6 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.registra
     Registration,
     RegistrationOptions,
 )
-from unit.fake_api import FakeApi, Fault
 
 from .conftest import PODS, FastClock, bound_pod, node
 
