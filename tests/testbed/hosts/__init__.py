@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from .. import processes
-from . import base, cgroups, guest, images, network
+from . import base, cgroups, guest, images, limits, network
 from .base import HostError
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def prepare_network(testbed: Testbed) -> None:
     """
     base.prepare()
     images.prepare()
+    limits.require_room_for(len(testbed.hosts))
     (testbed.directory / "bridge").touch()  # before the bridge: whoever cleans up must know of it
     network.bridge_up(testbed.index)
 
