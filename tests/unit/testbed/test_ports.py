@@ -36,10 +36,12 @@ def test_blocks_end_below_the_ports_of_outgoing_connections() -> None:
 def test_port_that_is_listened_on_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody else's server is respected; a full block is named."""
     monkeypatch.setattr(ports, "BLOCK", 2)
+    # above all testbeds and below outgoing connections: nobody takes the neighbour while we look
+    numbers = range(32000, 32700, 2)
+    taken = next(number for number in numbers if all(ports.is_free("127.0.0.1", number + more) for more in (0, 1)))
     with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
+        server.bind(("127.0.0.1", taken))
         server.listen()
-        taken = server.getsockname()[1]
         monkeypatch.setattr(ports, "FIRST", taken)
         assert not ports.is_free("127.0.0.1", taken)
         directory, index = paths.claim("a", {})
