@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - podnet.upkeep.attributes.actiongroup
   - podnet.upkeep.attributes.info_module
   - podnet.upkeep.auth
+  - podnet.upkeep.allocator
 options:
   source:
     description: Where the state of the cluster comes from.
@@ -46,35 +47,6 @@ options:
   report_markdown:
     description: Write the report as Markdown.
     type: path
-  allocator:
-    description:
-      - Settings of the pod CIDR allocator, where the cluster does not show them or shows them wrongly.
-      - Without it they are read from the kube-controller-manager pods, from the arguments of k3s or RKE2 servers,
-        or from the ConfigMap C(kubeadm-config), in this order.
-    type: dict
-    suboptions:
-      allocate_node_cidrs:
-        description: Whether kube-controller-manager allocates pod CIDRs.
-        type: bool
-        default: true
-      cluster_cidrs:
-        description: The cluster CIDR; in dual-stack clusters one of each family, in the order that Nodes have.
-        type: list
-        elements: str
-        required: true
-      node_mask_size_ipv4:
-        description: Prefix length of a Node's IPv4 block.
-        type: int
-        default: 24
-      node_mask_size_ipv6:
-        description: Prefix length of a Node's IPv6 block.
-        type: int
-        default: 64
-      service_ranges:
-        description: The service ranges; the allocator gives out no block that they touch.
-        type: list
-        elements: str
-        default: []
   headroom_factor:
     description: How many times the present number of Nodes the pool should hold.
     type: float
