@@ -7,191 +7,238 @@
 from __future__ import annotations
 
 import html
-import ipaddress
 import json
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cidr import BlockPool, parse_network, parse_networks
+from ansible_collections.podnet.upkeep.plugins.module_utils._report_map import block_map, outside
+from ansible_collections.podnet.upkeep.plugins.module_utils._report_page import page
 
 Document = Mapping[str, t.Any]
-# a map with more cells than this says nothing to the eye
-_LARGEST_MAP = 1024
-
-_STYLE = """
-:root{color-scheme:light dark;--bg:#f6f7f9;--card:#fff;--text:#1d2330;--muted:#5d6678;--line:#dde1e8;--critical:#c62f2f;
---warning:#b56a00;--info:#2f6fbf;--ok:#2c8a4b;--free:#e6eaf0;--code:#f0f2f6}
-@media (prefers-color-scheme:dark){:root{--bg:#14171c;--card:#1d2128;--text:#e7eaf0;--muted:#99a2b3;--line:#323843;
---critical:#ff7b7b;--warning:#f0b04f;--info:#7db4f5;--ok:#63cc85;--free:#2a303a;--code:#262b34}}
-*{box-sizing:border-box}body{margin:0;background:var(--bg);color:var(--text);font:15px/1.5 system-ui,sans-serif}
-main{max-width:1080px;margin:0 auto;padding:32px 20px 64px}h1{font-size:26px;margin:0 0 4px}h2{font-size:19px;margin:36px 0 12px}
-.muted{color:var(--muted)}.cards{display:flex;flex-wrap:wrap;gap:12px;margin:20px 0}
-.card{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:14px 18px;min-width:120px}
-.card b{display:block;font-size:28px;line-height:1.2}.critical b,.tag.critical{color:var(--critical)}
-.warning b,.tag.warning{color:var(--warning)}.info b,.tag.info{color:var(--info)}.tag.ok{color:var(--ok)}
-.tag{font-weight:600}.panel{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:16px 20px;margin:0 0 14px}
-.map{display:flex;flex-wrap:wrap;gap:2px;margin:12px 0 8px}.map span{width:14px;height:14px;border-radius:3px;background:var(--free)}
-.map .used{background:var(--info)}.map .odd{background:var(--critical)}.map .reserved{background:var(--warning)}
-.key span{display:inline-block;width:11px;height:11px;border-radius:2px;margin:0 5px 0 14px}
-.bar{height:10px;border-radius:5px;background:var(--free);overflow:hidden;margin:10px 0}.bar i{display:block;height:100%;background:var(--info)}
-table{width:100%;border-collapse:collapse;background:var(--card);border:1px solid var(--line);border-radius:10px;overflow:hidden}
-th,td{text-align:left;padding:7px 12px;border-bottom:1px solid var(--line);vertical-align:top}th{color:var(--muted);font-weight:600}
-code,pre{font:13px/1.45 ui-monospace,monospace;background:var(--code);border-radius:5px}code{padding:1px 5px;overflow-wrap:anywhere}
-pre{padding:10px 12px;white-space:pre-wrap;overflow-wrap:anywhere;margin:6px 0}
-details.finding{background:var(--card);border:1px solid var(--line);border-left:5px solid var(--line);border-radius:8px;margin:0 0 10px;padding:10px 16px}
-details.critical{border-left-color:var(--critical)}details.warning{border-left-color:var(--warning)}details.info{border-left-color:var(--info)}
-summary{cursor:pointer}dl{display:grid;grid-template-columns:130px 1fr;gap:6px 14px;margin:12px 0 4px}dt{color:var(--muted)}dd{margin:0;min-width:0}
-input{width:100%;padding:9px 12px;border:1px solid var(--line);border-radius:8px;background:var(--card);color:inherit;font:inherit;margin-bottom:12px}
-@media print{body{background:#fff}input{display:none}details{break-inside:avoid}}
-"""
-
-_SCRIPT = """
-const box=document.getElementById('filter');box.hidden=false;
-box.addEventListener('input',()=>{const w=box.value.toLowerCase();
-for(const e of document.querySelectorAll('[data-text]'))e.hidden=!e.dataset.text.toLowerCase().includes(w);});
-"""
+FindingDict = Mapping[str, t.Any]
+_SEVERITIES = ("critical", "warning", "info")
+# longer tables start closed, and evidence of so many subjects is left to the JSON report
+_OPEN_ROWS = 25
+_MOST_EVIDENCE = 500
+_NAMES_IN_A_COMMAND = 10
+_NAMES_OUTSIDE = 12
 
 
 def _e(value: object) -> str:
     return html.escape(str(value), quote=True)
 
 
+def _tag(severity: str) -> str:
+    return f'<span class="tag {_e(severity)}">{_e(severity)}</span>'
+
+
 def render(document: Document) -> str:
     """The report. Every text that comes from the cluster is escaped."""
-    parts = [
-        "<!DOCTYPE html><html lang='en'><head><meta charset='utf-8'>",
-        "<meta name='viewport' content='width=device-width,initial-scale=1'>",
-        f"<title>Pod network audit</title><style>{_STYLE}</style></head><body><main>",
-        "<h1>Pod network audit</h1>",
-        f"<div class='muted'>Taken at {_e(document['taken_at'])} &middot; Kubernetes {_e(document['server_version'])} &middot; "
-        f"IPAM model <b>{_e(document['ipam_model']['name'])}</b> ({_e(document['ipam_model']['evidence'])})</div>",
+    sections = (
+        _header(document),
         _cards(document),
-        *_pools(document),
+        _navigation(document),
+        _pools(document),
+        '<h2 id="findings">Findings</h2>',
+        '<input id="filter" type="search" hidden placeholder="Show only findings and Nodes with these words" '
+        'aria-label="Filter findings and Nodes">',
+        _findings(document),
+        _unknown(document),
         _settings(document),
-        *_findings(document),
-        *_nodes(document),
-        *_unknown(document),
-        f"</main><script>{_SCRIPT}</script></body></html>",
-    ]
-    return "\n".join(parts) + "\n"
+        _nodes(document),
+        '<footer class="muted small">Written by podnet.upkeep.audit_info. It only read the cluster. The JSON report has '
+        "everything that is shown here.</footer>",
+    )
+    return page("Pod network audit", "\n".join(section for section in sections if section))
+
+
+def _header(document: Document) -> str:
+    model = document["ipam_model"]
+    return (
+        "<h1>Pod network audit</h1>"
+        f'<div class="muted">Taken at {_e(document["taken_at"])} &middot; Kubernetes {_e(document["server_version"] or "unknown")}'
+        f" &middot; IPAM model <b>{_e(model['name'])}</b></div>"
+        f'<p class="muted">{_e(model["description"])} <span class="small">Evidence: {_e(model["evidence"])}.</span></p>'
+    )
 
 
 def _cards(document: Document) -> str:
     summary = document["summary"]
-    cards = [
-        f"<div class='card {severity}'><b>{summary[severity]}</b>{severity}</div>"
-        for severity in ("critical", "warning", "info")
-    ]
-    cards.append(f"<div class='card'><b>{summary['nodes']}</b>Nodes</div>")
+    cards = [(severity, summary[severity], severity) for severity in _SEVERITIES]
     if summary["unknown"]:
-        cards.append(f"<div class='card warning'><b>{summary['unknown']}</b>unknown</div>")
-    return f"<div class='cards'>{''.join(cards)}</div>"
-
-
-def _pools(document: Document) -> list[str]:
-    if not document["pools"]:
-        return []
-    parts = ["<h2>Blocks of the cluster CIDR</h2>"]
+        cards.append(("warning", summary["unknown"], "unknown"))
+    cards.append(("", summary["nodes"], "Nodes"))
     for pool in document["pools"]:
-        share = 100 * pool["used"] / pool["capacity"]
-        waiting = (
-            f", <b class='tag critical'>waiting Nodes: {pool['waiting_nodes']}</b>" if pool["waiting_nodes"] else ""
-        )
-        parts.append(
-            f"<div class='panel'><b>{_e(pool['cluster_cidr'])}</b> in /{pool['node_mask_size']} blocks: "
-            f"{pool['used']} of {pool['capacity']} used, <b>{pool['free']} free</b>{waiting}"
-            f"<div class='bar'><i style='width:{share:.1f}%'></i></div>{_map(document, pool)}</div>"
-        )
-    return parts
+        scarce = "critical" if not pool["free"] else ""
+        cards.append((scarce, pool["free"], f"free {pool['family']} blocks of {pool['capacity']}"))
+    made = "".join(
+        f'<div class="card {"zero" if not number and style in _SEVERITIES and text == style else style}">'
+        f"<b>{number}</b>{_e(text)}</div>"
+        for style, number, text in cards
+    )
+    return f'<div class="cards">{made}</div>'
 
 
-def _map(document: Document, pool: Mapping[str, t.Any]) -> str:
-    if pool["capacity"] > _LARGEST_MAP:
-        return "<div class='muted'>The pool is too large for a map of its blocks.</div>"
-    services = parse_networks(",".join(document["allocator"]["service_ranges"]))
-    blocks = BlockPool(parse_network(pool["cluster_cidr"]), pool["node_mask_size"], services)
-    cells: list[tuple[str, str]] = [("", "free")] * blocks.capacity
-    for first, last in blocks.occupied(()):
-        for index in range(first, last + 1):
-            cells[index] = ("reserved", "service range")
-    for node in document["nodes"]:
-        for text in node["pod_cidrs"]:
-            network = parse_network(text)
-            touched = blocks.indices(network)
-            if touched is None:
-                continue
-            kind = "odd" if network.prefixlen != blocks.mask_size else "used"
-            for index in range(touched[0], touched[1] + 1):
-                cells[index] = (kind, f"{node['name']} {text}")
-    spans = "".join(
-        f"<span class='{kind}' title='{_e(blocks.block(index))}: {_e(text)}'></span>"
-        for index, (kind, text) in enumerate(cells)
+def _navigation(document: Document) -> str:
+    links = [("#pools", "Pools")] if document["pools"] else []
+    links += [("#findings", "Findings"), ("#settings", "Allocator"), ("#nodes", "Nodes")]
+    return "<nav>" + "".join(f'<a href="{target}">{text}</a>' for target, text in links) + "</nav>"
+
+
+# -- pools ---------------------------------------------------------------------------------------------------------------
+
+
+def _pools(document: Document) -> str:
+    if not document["pools"]:
+        return ""
+    return '<h2 id="pools">Blocks of the cluster CIDR</h2>' + "".join(
+        _pool(document, pool) for pool in document["pools"]
     )
-    key = (
-        "<div class='key muted'><span style='background:var(--info)'></span>Node"
-        "<span style='background:var(--critical)'></span>Node with another block size"
-        "<span style='background:var(--warning)'></span>service range<span style='background:var(--free)'></span>free</div>"
+
+
+def _pool(document: Document, pool: Mapping[str, t.Any]) -> str:
+    reserved = 100 * pool["reserved_by_service_ranges"] / pool["capacity"]
+    used = 100 * pool["used"] / pool["capacity"] - reserved
+    waiting = pool["waiting_nodes"]
+    facts = f"{pool['used']} of {pool['capacity']} used, <b>{pool['free']} free</b>"
+    if waiting:
+        facts += (
+            f' <span class="tag critical">{waiting} {"Node waits" if waiting == 1 else "Nodes wait"} for a block</span>'
+        )
+    lost = outside(document, pool)
+    more = f" and {len(lost) - _NAMES_OUTSIDE} more" if len(lost) > _NAMES_OUTSIDE else ""
+    beside = (
+        f'<p class="small"><span class="tag critical">outside</span> {_e(", ".join(lost[:_NAMES_OUTSIDE]))}{more}</p>'
+        if lost
+        else ""
     )
-    return f"<div class='map'>{spans}</div>{key}"
+    return (
+        f'<div class="panel"><div class="head"><h3>{_e(pool["cluster_cidr"])}</h3><span class="muted">{_e(pool["family"])}, '
+        f"one /{_e(pool['node_mask_size'])} block for each Node</span><span class=count>{facts}</span></div>"
+        f'<svg class="share" viewBox="0 0 1000 9" role="img" aria-label="Share of used blocks">'
+        f'<rect class="free" width="1000" height="9" rx="4"/><rect class="used" width="{10 * used:.1f}" height="9" rx="4"/>'
+        f'<rect class="reserved" x="{10 * used:.1f}" width="{10 * reserved:.1f}" height="9"/></svg>'
+        f"{block_map(document, pool)}{beside}</div>"
+    )
+
+
+# -- findings ------------------------------------------------------------------------------------------------------------
+
+
+def _findings(document: Document) -> str:
+    groups: dict[tuple[str, str], list[FindingDict]] = {}
+    for finding in document["findings"]:
+        groups.setdefault((finding["severity"], finding["id"]), []).append(finding)
+    if groups:
+        return "".join(_group(findings) for findings in groups.values())
+    if document["ipam_model"]["name"] == "unknown":
+        return '<div class="panel">None, but podCIDRs of Nodes were not judged: the IPAM model is not known.</div>'
+    return '<div class="panel"><span class="tag ok">none</span> Everything that was checked is in order.</div>'
+
+
+def _group(findings: Sequence[FindingDict]) -> str:
+    """Findings of one kind: what it means and what mends it once, then a row for each subject."""
+    first = findings[0]
+    count = len(findings)
+    rows = "".join(_row(finding, with_evidence=count <= _MOST_EVIDENCE) for finding in findings)
+    table = f'<div class="scroll"><table><thead><tr><th>About<th>What was found</tr></thead><tbody>{rows}</tbody></table></div>'
+    if count > _OPEN_ROWS:
+        table = f"<details><summary>{count} findings</summary>{table}</details>"
+    return (
+        f'<section class="panel group {_e(first["severity"])}" id="{_e(first["severity"])}-{_e(first["id"])}">'
+        f'<div class="head">{_tag(first["severity"])}<h3>{_e(first["title"])}</h3><code>{_e(first["id"])}</code>'
+        f'<span class="count muted">{count if count > 1 else ""}</span></div>'
+        f"<p>{_e(first['meaning'])} {_e(first['why'])}</p>{table}"
+        f"<dl><dt>Verify by hand</dt><dd><pre>{_e(_verify(findings))}</pre></dd>"
+        f"<dt>Remedy</dt><dd>{_e(first['remedy']['text'])}{_command(findings)}</dd></dl></section>"
+    )
+
+
+def _verify(findings: Sequence[FindingDict]) -> str:
+    """The command of the only subject, else that of the catalogue, one line for each part."""
+    text = findings[0]["verify"] if len(findings) == 1 else findings[0]["verify_of_kind"]
+    return "\n".join(str(text).split("; "))
+
+
+def _command(findings: Sequence[FindingDict]) -> str:
+    """One command for all Nodes of the group; without names where they are many, which means: all that need it."""
+    remedy = findings[0]["remedy"]
+    if not remedy["command"]:
+        return ""
+    names = sorted({finding["subject"]["name"] for finding in findings})
+    command = f"ansible-playbook -i INVENTORY {remedy['playbook']}"
+    if len(names) <= _NAMES_IN_A_COMMAND:
+        command += f" -e '{json.dumps({'reassign_pod_cidrs_nodes': names})}'"
+    return f'<pre>{_e(command)}</pre><span class="muted small">Add --check --diff to see the plan first; it writes nothing.</span>'
+
+
+def _row(finding: FindingDict, *, with_evidence: bool) -> str:
+    subject = finding["subject"]
+    about = f"{subject['namespace']}/{subject['name']}" if subject["namespace"] else subject["name"]
+    words = f"{finding['id']} {finding['severity']} {finding['summary']} {about}".lower()
+    evidence = ""
+    if with_evidence and finding["evidence"]:
+        text = json.dumps(finding["evidence"], indent=1, sort_keys=True, ensure_ascii=False)
+        evidence = f"<details><summary>evidence</summary><pre>{_e(text)}</pre></details>"
+    return (
+        f'<tr data-text="{_e(words)}"><td><span class="muted small">{_e(subject["kind"])}</span><br><b>{_e(about)}</b>'
+        f"<td>{_e(finding['summary'])}{evidence}</tr>"
+    )
+
+
+# -- the rest ------------------------------------------------------------------------------------------------------------
+
+
+def _unknown(document: Document) -> str:
+    if not document["unknown"]:
+        return ""
+    rows = "".join(
+        f"<tr><td><b>{_e(resource)}</b><td>{_e(reason)}</tr>"
+        for resource, reason in sorted(document["unknown"].items())
+    )
+    return (
+        '<h2 id="unknown">Unknown</h2><div class="panel"><p>This could not be read. What depends on it is neither fine nor '
+        f"faulty.</p><table><tbody>{rows}</tbody></table></div>"
+    )
 
 
 def _settings(document: Document) -> str:
     allocator = document["allocator"]
-    state = {True: "allocates podCIDRs", False: "does not allocate podCIDRs", None: "is not visible"}
-    words = state[allocator["allocate_node_cidrs"]]
-    cidrs = ", ".join(allocator["cluster_cidrs"]) or "unknown"
-    ranges = ", ".join(allocator["service_ranges"]) or "unknown"
-    return (
-        f"<div class='panel'>kube-controller-manager <b>{words}</b>. Cluster CIDR <code>{_e(cidrs)}</code>, "
-        f"service range <code>{_e(ranges)}</code>. <span class='muted'>Source: {_e(allocator['source'])}</span></div>"
-    )
-
-
-def _findings(document: Document) -> list[str]:
-    parts = [
-        "<h2>Findings</h2>",
-        "<input id='filter' hidden placeholder='Show only findings and Nodes that contain ...'>",
+    state = {True: "allocates podCIDRs", False: "does not allocate podCIDRs", None: "unknown"}
+    known = bool(allocator["cluster_cidrs"])
+    rows = [
+        ("Source", allocator["source"]),
+        ("kube-controller-manager", state[allocator["allocate_node_cidrs"]]),
+        ("Cluster CIDR", ", ".join(allocator["cluster_cidrs"]) or "unknown"),
+        ("Node mask sizes", f"IPv4 /{allocator['node_mask_size_ipv4']}, IPv6 /{allocator['node_mask_size_ipv6']}"),
+        ("Service ranges", ", ".join(allocator["service_ranges"]) or ("none stated" if known else "unknown")),
+        *(("Not valid", problem) for problem in allocator["problems"]),
     ]
-    if not document["findings"]:
-        parts.append(
-            "<div class='panel'><span class='tag ok'>None.</span> Everything that was checked is in order.</div>"
-        )
-    for number, finding in enumerate(document["findings"]):
-        remedy = finding["remedy"]
-        command = f"<pre>{_e(remedy['command'])}</pre>" if remedy["command"] else ""
-        evidence = json.dumps(finding["evidence"], indent=1, sort_keys=True)
-        # the first ones are open: a report with thousands of open findings cannot be read
-        opened = " open" if number < 5 and finding["severity"] != "info" else ""
-        parts.append(
-            f"<details class='finding {finding['severity']}'{opened} data-text='{_e(finding['id'])} {_e(finding['summary'])}'>"
-            f"<summary><span class='tag {finding['severity']}'>{finding['severity']}</span> {_e(finding['summary'])} "
-            f"<code>{_e(finding['id'])}</code></summary><dl><dt>Meaning</dt><dd>{_e(finding['meaning'])}</dd>"
-            f"<dt>Why it matters</dt><dd>{_e(finding['why'])}</dd><dt>Verify</dt><dd><pre>{_e(finding['verify'])}</pre></dd>"
-            f"<dt>Remedy</dt><dd>{_e(remedy['text'])}{command}</dd>"
-            f"<dt>Evidence</dt><dd><details><summary class='muted'>show</summary><pre>{_e(evidence)}</pre></details></dd></dl></details>"
-        )
-    return parts
+    items = "".join(
+        f"<dt>{_e(name)}</dt><dd>{_e(value)}</dd>" for name, value in rows if known or name != "Node mask sizes"
+    )
+    return f'<h2 id="settings">Settings of the allocator</h2><div class="panel"><dl>{items}</dl></div>'
 
 
 def _sort_key(node: Mapping[str, t.Any]) -> tuple[int, str]:
-    order = ("critical", "warning", "info", "ok")
-    return order.index(node["severity"]), node["name"]
+    return (*_SEVERITIES, "ok").index(node["severity"]), node["name"]
 
 
-def _nodes(document: Document) -> list[str]:
-    parts = ["<h2>Nodes</h2><table><thead><tr><th>Node<th>podCIDRs<th>Ready<th>State</tr></thead><tbody>"]
-    for node in sorted(document["nodes"], key=_sort_key):
-        cidrs = " ".join(f"<code>{_e(ipaddress.ip_network(text))}</code>" for text in node["pod_cidrs"])
-        cordoned = " <span class='muted'>cordoned</span>" if node["unschedulable"] else ""
-        parts.append(
-            f"<tr data-text='{_e(node['name'])}'><td>{_e(node['name'])}{cordoned}<td>{cidrs or 'none'}<td>{_e(node['ready'])}"
-            f"<td><span class='tag {node['severity']}'>{node['severity']}</span></tr>"
-        )
-    return [*parts, "</tbody></table>"]
+def _nodes(document: Document) -> str:
+    rows = "".join(_node(node) for node in sorted(document["nodes"], key=_sort_key))
+    return (
+        '<h2 id="nodes">Nodes</h2><div class="panel scroll"><table><thead><tr><th>Node<th>podCIDRs<th>Ready<th class="n">Pods'
+        f"<th>State</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
 
 
-def _unknown(document: Document) -> list[str]:
-    if not document["unknown"]:
-        return []
-    rows = "".join(f"<li><b>{_e(name)}</b>: {_e(reason)}</li>" for name, reason in document["unknown"].items())
-    return [f"<h2>Unknown</h2><div class='panel'><ul>{rows}</ul></div>"]
+def _node(node: Mapping[str, t.Any]) -> str:
+    cidrs = " ".join(f"<code>{_e(text)}</code>" for text in node["pod_cidrs"]) or '<span class="muted">none</span>'
+    cordoned = ' <span class="muted small">cordoned</span>' if node["unschedulable"] else ""
+    words = " ".join([node["name"], *node["pod_cidrs"], node["severity"], *node["findings"]]).lower()
+    ids = f'<br><span class="small muted">{_e(", ".join(node["findings"]))}</span>' if node["findings"] else ""
+    pods = "?" if node["pods"] is None else node["pods"]
+    return (
+        f'<tr data-text="{_e(words)}"><td><b>{_e(node["name"])}</b>{cordoned}<td>{cidrs}<td>{_e(node["ready"])}<td class="n">{pods}'
+        f"<td>{_tag(node['severity'])}{ids}</tr>"
+    )

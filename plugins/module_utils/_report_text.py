@@ -7,78 +7,142 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
 Document = Mapping[str, t.Any]
+# a flood of one kind must not hide the others
+_SHOWN_OF_A_KIND = 5
+_WIDEST_LINE = 200
 
 
 def headline(document: Document) -> str:
     """One line: how bad it is."""
     summary = document["summary"]
     counts = ", ".join(f"{summary[severity]} {severity}" for severity in ("critical", "warning", "info"))
-    return f"{summary['nodes']} Nodes: {counts}"
+    unknown = f", {summary['unknown']} unknown" if summary["unknown"] else ""
+    return f"{summary['nodes']} {'Node' if summary['nodes'] == 1 else 'Nodes'}: {counts}{unknown}"
 
 
-def summary_lines(document: Document, *, shown: int = 30) -> list[str]:
-    """Lines for the terminal: headline, pools, and one line for each critical or warning finding."""
+def pool_line(pool: Mapping[str, t.Any]) -> str:
+    """Use of one pool in one line."""
+    line = f"{pool['cluster_cidr']} (/{pool['node_mask_size']}): {pool['used']} of {pool['capacity']} blocks used"
+    if pool["reserved_by_service_ranges"]:
+        line += f" ({pool['reserved_by_service_ranges']} by the service range)"
+    line += f", {pool['free']} free"
+    return line + (f", waiting Nodes: {pool['waiting_nodes']}" if pool["waiting_nodes"] else "")
+
+
+def summary_lines(document: Document, report_paths: Mapping[str, str] | None = None) -> list[str]:
+    """Lines for the terminal: headline, pools, critical and warning findings, what to do, where the reports are."""
     lines = [headline(document)]
-    for pool in document["pools"]:
-        lines.append(
-            f"pool {pool['cluster_cidr']} (/{pool['node_mask_size']}): {pool['used']} of {pool['capacity']} blocks used, "
-            f"{pool['free']} free" + (f", waiting Nodes: {pool['waiting_nodes']}" if pool["waiting_nodes"] else "")
-        )
-    lines.append(f"settings from {document['allocator']['source']}; IPAM model {document['ipam_model']['name']}")
+    lines += [f"pool {pool_line(pool)}" for pool in document["pools"]]
+    lines.append(f"settings: {document['allocator']['source']}; IPAM model: {document['ipam_model']['name']}")
     urgent = [finding for finding in document["findings"] if finding["severity"] != "info"]
-    width = max((len(finding["id"]) for finding in urgent[:shown]), default=0)
-    for finding in urgent[:shown]:
-        lines.append(f"{finding['severity'].upper():8} {finding['id']:{width}}  {finding['summary']}")
-    if len(urgent) > shown:
-        lines.append(f"... and {len(urgent) - shown} more in the report")
-    if any(finding["remedy"]["variables"] for finding in urgent):
-        lines.append("plan the repair (writes nothing):")
-        lines.append("  ansible-playbook -i INVENTORY podnet.upkeep.reassign_pod_cidrs --check --diff")
-    elif not urgent and document["ipam_model"]["name"] == "unknown":
-        lines.append("what pod CIDRs should be is not visible here: state it with the option allocator")
-    elif not urgent:
-        lines.append("nothing to mend")
-    return lines
+    lines += _finding_lines(urgent)
+    lines += [f"UNKNOWN   {resource}: {reason}" for resource, reason in sorted(document["unknown"].items())]
+    lines += _what_to_do(document, urgent)
+    lines += [f"{_REPORTS[option]}: {path}" for option, path in (report_paths or {}).items()]
+    return [line if len(line) <= _WIDEST_LINE else f"{line[: _WIDEST_LINE - 3]}..." for line in lines]
+
+
+_REPORTS = {
+    "output_path": "JSON report",
+    "report_html": "HTML report",
+    "report_markdown": "Markdown report",
+    "save_state": "saved state",
+}
+
+
+def _finding_lines(findings: Sequence[Mapping[str, t.Any]]) -> Iterator[str]:
+    width = max((len(finding["id"]) for finding in findings), default=0)
+    total = Counter((finding["severity"], finding["id"]) for finding in findings)
+    shown: Counter[tuple[str, str]] = Counter()
+    for finding in findings:
+        kind = (finding["severity"], finding["id"])
+        shown[kind] += 1
+        if shown[kind] <= _SHOWN_OF_A_KIND:
+            yield f"{kind[0].upper():8}  {kind[1]:{width}}  {finding['summary']}"
+        elif shown[kind] == total[kind]:
+            yield f"{'':8}  {'':{width}}  ... and {total[kind] - _SHOWN_OF_A_KIND} more {kind[1]}"
+
+
+def _what_to_do(document: Document, urgent: Sequence[Mapping[str, t.Any]]) -> list[str]:
+    playbooks = sorted({finding["remedy"]["playbook"] for finding in urgent if finding["remedy"]["command"]})
+    if playbooks:
+        return [
+            f"plan the repair (writes nothing): ansible-playbook -i INVENTORY {playbook} --check --diff"
+            for playbook in playbooks
+        ]
+    if urgent:
+        return ["no playbook mends this: the report says for each finding what to do"]
+    if document["ipam_model"]["name"] == "unknown":
+        return ["pod CIDRs were not judged: it is not known here what they should be (see the option allocator)"]
+    if document["unknown"]:
+        return ["nothing to mend in what could be read"]
+    return ["nothing to mend"]
+
+
+# -- Markdown ----------------------------------------------------------------------------------------------------------
 
 
 def _cell(text: object) -> str:
-    return str(text).replace("|", "\\|").replace("\n", " ")
+    """A text that stays in its table cell and stays text."""
+    escaped = str(text).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("`", "\\`")
+    return " ".join(escaped.split())
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return [*lines, *("| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows), ""]
 
 
 def markdown(document: Document) -> str:
     """The whole report as Markdown."""
+    model, allocator = document["ipam_model"], document["allocator"]
     lines = [
         "# Pod network audit",
         "",
         f"Taken at {document['taken_at']}, Kubernetes {document['server_version']}.",
         "",
     ]
-    lines += [headline(document) + ".", ""]
+    lines += [f"**{headline(document)}**", ""]
+    lines += [f"IPAM model: {_cell(model['name'])} ({_cell(model['evidence'])}). {model['description']}", ""]
+    lines += [f"Settings of the allocator from {_cell(allocator['source'])}.", ""]
     if document["pools"]:
-        lines += ["## Pools", "", "| cluster CIDR | block | capacity | used | free |", "|---|---|---|---|---|"]
-        for pool in document["pools"]:
-            keys = ("cluster_cidr", "node_mask_size", "capacity", "used", "free")
-            lines.append("| " + " | ".join(_cell(pool[key]) for key in keys) + " |")
-        lines.append("")
-    lines += [f"Settings from {document['allocator']['source']}; IPAM model {document['ipam_model']['name']}.", ""]
+        keys = ("family", "cluster_cidr", "node_mask_size", "capacity", "used", "reserved_by_service_ranges", "free")
+        head = ("family", "cluster CIDR", "block", "blocks", "used", "of them service range", "free")
+        lines += ["## Pools", "", *_table(head, [[pool[key] for key in keys] for pool in document["pools"]])]
     lines += ["## Findings", ""]
     if not document["findings"]:
         lines += ["None.", ""]
     for finding in document["findings"]:
-        lines += [f"### {finding['severity']}: {finding['summary']}", "", f"`{finding['id']}` {finding['meaning']}", ""]
-        lines += [f"- Why it matters: {finding['why']}", f"- Verify: `{finding['verify']}`"]
-        lines += [f"- Remedy: {finding['remedy']['text']}"]
-        if finding["remedy"]["command"]:
-            lines.append(f"- `{finding['remedy']['command']}`")
-        lines.append("")
-    lines += ["## Nodes", "", "| Node | podCIDRs | Ready | state |", "|---|---|---|---|"]
-    for node in document["nodes"]:
-        cells = (node["name"], ", ".join(node["pod_cidrs"]) or "none", node["ready"], node["severity"])
-        lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
+        lines += _finding(finding)
+    rows = [
+        (
+            node["name"],
+            ", ".join(node["pod_cidrs"]) or "none",
+            node["ready"],
+            node["severity"],
+            ", ".join(node["findings"]),
+        )
+        for node in document["nodes"]
+    ]
+    lines += ["## Nodes", "", *_table(("Node", "podCIDRs", "Ready", "state", "findings"), rows)]
     if document["unknown"]:
-        lines += ["", "## Unknown", ""]
-        lines += [f"- {name}: {reason}" for name, reason in document["unknown"].items()]
-    return "\n".join(lines) + "\n"
+        lines += ["## Unknown", "", *_table(("what", "why"), sorted(document["unknown"].items()))]
+    return "\n".join(lines)
+
+
+def _finding(finding: Mapping[str, t.Any]) -> list[str]:
+    lines = [
+        f"### {finding['severity']}: {_cell(finding['summary'])}",
+        "",
+        f"`{finding['id']}`: {finding['meaning']}",
+        "",
+    ]
+    lines += [f"- Why it matters: {finding['why']}", f"- Verify by hand: `{finding['verify']}`"]
+    lines += [f"- Remedy: {finding['remedy']['text']}"]
+    if finding["remedy"]["command"]:
+        lines.append(f"- `{finding['remedy']['command']}`")
+    return [*lines, ""]

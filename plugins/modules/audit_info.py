@@ -208,7 +208,7 @@ def _run(module: AnsibleModule) -> dict[str, t.Any]:
     returned = {key: value for key, value in result.items() if key != "nodes"}
     returned["findings"] = result["findings"][:limit]
     returned["truncated"] = len(result["findings"]) > limit
-    returned["summary_lines"] = summary_lines(result)
+    returned["summary_lines"] = summary_lines(result, paths)
     returned["report_paths"] = paths
     if options["select"]:
         returned["selected"] = _select(options["select"], result)

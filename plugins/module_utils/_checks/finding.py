@@ -64,6 +64,7 @@ class Finding:
             "meaning": kind.meaning,
             "why": kind.why,
             "verify": kind.verify.replace("spec.nodeName=NODE", f"spec.nodeName={self.subject.name}"),
+            "verify_of_kind": kind.verify,
             "remedy": self.remedy(),
         }
 

@@ -99,7 +99,7 @@ def _size(context: Context, name: str, cidrs: list[Network]) -> Iterator[Finding
             if takes > 1:
                 summary += f", so it takes {takes} of {pool.capacity} blocks"
             else:
-                summary += f", so it shares the block {pool.block(found[0])} with others"
+                summary += f", so it holds a part of the block {pool.block(found[0])}"
             evidence = {
                 "pod_cidr": str(network),
                 "node_mask_size": pool.mask_size,

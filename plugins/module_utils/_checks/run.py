@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import typing as t
+from collections import Counter
+from collections.abc import Sequence
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks import pod_cidrs, pods, pool
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.catalogue import SEVERITIES
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding import Finding, ordered
-from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import condition, name_of
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import condition, name_of, network_pods
 
 _CHECKS = (pod_cidrs.check, pods.check, pool.check_pool, pool.check_settings, pool.check_unknown)
 
@@ -25,29 +27,43 @@ def run_checks(context: Context) -> list[Finding]:
 def document(context: Context) -> dict[str, t.Any]:
     """The whole audit as one JSON document: summary, findings, pools, Nodes, settings, unknowns."""
     findings = run_checks(context)
-    worst: dict[str, str] = {}
-    for finding in reversed(findings):
-        if finding.subject.kind == "Node":
-            worst[finding.subject.name] = finding.severity
-    nodes = [
-        {
-            "name": name_of(node),
-            "pod_cidrs": [str(network) for network in context.node_cidrs[name_of(node)]],
-            "ready": condition(node, "Ready"),
-            "unschedulable": bool((node.get("spec") or {}).get("unschedulable", False)),
-            "severity": worst.get(name_of(node), "ok"),
-        }
-        for node in context.state.nodes
-    ]
+    nodes = _nodes(context, findings)
     counts = {severity: sum(1 for one in findings if one.severity == severity) for severity in SEVERITIES}
+    model = context.ipam_model
     return {
         "taken_at": context.state.taken_at.isoformat(),
         "server_version": context.state.server_version,
         "summary": {**counts, "findings": len(findings), "nodes": len(nodes), "unknown": len(context.state.unknown)},
-        "ipam_model": {"name": context.ipam_model.name, "evidence": context.ipam_model.evidence},
+        "ipam_model": {"name": model.name, "evidence": model.evidence, "description": model.description},
         "allocator": context.allocator.to_dict(),
         "pools": context.pool_summaries(),
         "nodes": nodes,
         "findings": [finding.to_dict() for finding in findings],
         "unknown": dict(context.state.unknown),
     }
+
+
+def _nodes(context: Context, findings: Sequence[Finding]) -> list[dict[str, t.Any]]:
+    """One row for each Node; ``pods`` (those with an address of the pod network) is None where pods are unknown."""
+    ids: dict[str, list[str]] = {}
+    worst: dict[str, str] = {}
+    for finding in findings:
+        if finding.subject.kind == "Node":
+            worst.setdefault(finding.subject.name, finding.severity)
+            of_node = ids.setdefault(finding.subject.name, [])
+            if finding.id not in of_node:
+                of_node.append(finding.id)
+    pods = Counter(pod["spec"]["nodeName"] for pod in network_pods(context.state))
+    return [
+        {
+            "name": name,
+            "pod_cidrs": [str(network) for network in context.node_cidrs[name]],
+            "ready": condition(node, "Ready"),
+            "unschedulable": bool((node.get("spec") or {}).get("unschedulable", False)),
+            "pods": None if "pods" in context.state.unknown else pods[name],
+            "severity": worst.get(name, "ok"),
+            "findings": ids.get(name, []),
+        }
+        for node in context.state.nodes
+        for name in (name_of(node),)
+    ]
