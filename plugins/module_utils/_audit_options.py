@@ -32,10 +32,15 @@ def allocator_argument_spec() -> dict[str, dict[str, t.Any]]:
 
 
 def audit_settings(options: Mapping[str, t.Any]) -> AuditSettings:
-    """AuditSettings of module options. Raises InputError naming the value of ``allocator`` that cannot be used."""
+    """AuditSettings of module options. Raises InputError naming the option whose value cannot be used."""
     stated = options.get("allocator")
     try:
         allocator = settings_from_options(stated) if stated else None
     except CidrError as error:
         raise InputError(f"allocator: {error}.") from error
-    return AuditSettings(allocator=allocator, headroom_factor=float(options.get("headroom_factor") or 2.0))
+    factor = options.get("headroom_factor")
+    if factor is None:
+        return AuditSettings(allocator=allocator)
+    if not factor >= 0:
+        raise InputError(f"headroom_factor: {factor} is not a factor; give a number that is not negative, such as 2.0.")
+    return AuditSettings(allocator=allocator, headroom_factor=float(factor))

@@ -36,28 +36,33 @@ options:
     description: Path of a saved state. Required for O(source=snapshot).
     type: path
   save_state:
-    description: Save the state that was read to this file (compressed when its name ends in C(.gz)). It has no secrets.
+    description:
+      - Save the state that was read to this file, compressed when its name ends in C(.gz).
+      - It holds names, addresses, labels and annotations of Nodes, names and addresses of pods, and the flags of
+        kube-controller-manager. It holds no Secret and no environment variable.
     type: path
   output_path:
-    description: Write the whole result as JSON to this file.
+    description: Write the whole result, with all findings and all Nodes, as JSON to this file.
     type: path
   report_html:
-    description: Write the report as one HTML file.
+    description: Write the report as one HTML file, which loads nothing from elsewhere.
     type: path
   report_markdown:
     description: Write the report as Markdown.
     type: path
   headroom_factor:
-    description: How many times the present number of Nodes the pool should hold.
+    description:
+      - How many times the present number of Nodes the pool should hold. A smaller pool gives the finding
+        C(pod-cidr-headroom-low).
     type: float
     default: 2.0
   select:
     description:
-      - A JMESPath expression over the whole result; its value is returned as RV(selected).
+      - A JMESPath expression over the whole result, as it is in O(output_path). Its value is returned as RV(selected).
       - Needs the Python library C(jmespath).
     type: str
   max_findings_returned:
-    description: Return at most so many findings, worst first; O(output_path) always has all.
+    description: Return at most so many findings, worst first. The files always have all.
     type: int
     default: 100
 requirements:
@@ -71,37 +76,77 @@ EXAMPLES = r"""
 - name: Audit the cluster of the current kubeconfig
   podnet.upkeep.audit_info:
     report_html: /var/tmp/audit.html
+    output_path: /var/tmp/audit.json
+    save_state: /var/tmp/state.json.gz
   register: audit
 
-- name: Which Nodes have a critical finding
+- name: Show it in a few lines
+  ansible.builtin.debug:
+    msg: "{{ audit.summary_lines }}"
+
+- name: Which Nodes have a critical finding, from a saved state
   podnet.upkeep.audit_info:
     source: snapshot
     snapshot: /var/tmp/state.json.gz
     select: "findings[?severity=='critical' && subject.kind=='Node'].subject.name"
+  register: audit
+
+- name: Audit a managed cluster, whose control plane shows no flags
+  podnet.upkeep.audit_info:
+    context: production
+    allocator:
+      cluster_cidrs: [10.244.0.0/16]
+      node_mask_size_ipv4: 24
+      service_ranges: [10.96.0.0/12]
 """
 
 RETURN = r"""
 summary:
-  description: Number of findings by severity, of Nodes, and of kinds of objects that could not be read.
+  description: Number of findings by severity and in all, of Nodes, and of kinds of objects that could not be read.
   returned: success
   type: dict
   sample: {"critical": 1, "warning": 0, "info": 1, "findings": 2, "nodes": 12, "unknown": 0}
+summary_lines:
+  description: The result in a few lines for a terminal.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - "12 Nodes: 1 critical, 0 warning, 0 info"
+    - "pool 10.244.0.0/16 (/24): 11 of 256 blocks used, 245 free"
+    - "settings: pod kube-system/kube-controller-manager-cp1; IPAM model: node-spec"
+    - "CRITICAL  node-cidr-out-of-range  Node w7 has 10.250.3.0/24, outside the cluster CIDR 10.244.0.0/16"
+    - "plan the repair (writes nothing): ansible-playbook -i INVENTORY podnet.upkeep.reassign_pod_cidrs --check --diff"
+    - "HTML report: /var/tmp/audit.html"
 findings:
-  description: Findings, worst first, with meaning, evidence, verification by hand and remedy.
+  description:
+    - Findings, worst first and in a fixed order, at most O(max_findings_returned).
+    - C(id) is stable. C(remedy.playbook) is empty where no playbook mends it, and C(remedy.text) says why.
   returned: success
   type: list
   elements: dict
   sample:
     - id: node-cidr-out-of-range
       severity: critical
+      title: Node's pod CIDR is outside the cluster CIDR
+      subject: {"kind": "Node", "name": "w7", "namespace": ""}
       summary: "Node w7 has 10.250.3.0/24, outside the cluster CIDR 10.244.0.0/16"
+      evidence: {"pod_cidr": "10.250.3.0/24", "cluster_cidrs": ["10.244.0.0/16"]}
+      meaning: The Node holds a podCIDR that the configured cluster CIDR does not contain.
+      why: kube-controller-manager exits when it starts and sees such a Node.
+      verify: "kubectl get nodes -o custom-columns=NODE:.metadata.name,CIDRS:.spec.podCIDRs"
+      remedy:
+        text: Register the Node again before the controller-manager restarts.
+        playbook: podnet.upkeep.reassign_pod_cidrs
+        variables: {"reassign_pod_cidrs_nodes": ["w7"]}
+        command: "ansible-playbook -i INVENTORY podnet.upkeep.reassign_pod_cidrs -e '{\"reassign_pod_cidrs_nodes\": [\"w7\"]}'"
 truncated:
   description: Whether O(max_findings_returned) cut the list.
   returned: success
   type: bool
   sample: false
 pools:
-  description: Use of each pool in blocks.
+  description: Use of each pool in blocks, counted as kube-controller-manager does.
   returned: success
   type: list
   elements: dict
@@ -110,38 +155,55 @@ pools:
       cluster_cidr: 10.244.0.0/16
       node_mask_size: 24
       capacity: 256
-      used: 12
+      used: 11
       reserved_by_service_ranges: 0
-      free: 244
+      free: 245
       waiting_nodes: 0
 ipam_model:
   description: Where the truth about pod CIDRs is, and how that was found.
   returned: success
   type: dict
-  sample: {"name": "node-spec", "evidence": "DaemonSet kube-flannel-ds"}
+  sample:
+    name: node-spec
+    evidence: DaemonSet kube-flannel-ds
+    description: Pods get addresses out of Node.spec.podCIDRs.
 allocator:
-  description: Settings of the allocator and their source.
+  description:
+    - Settings of the allocator and their source. C(null) and empty lists mean that they are not known.
+    - C(problems) says what kube-controller-manager could not start with.
   returned: success
   type: dict
-  sample: {"allocate_node_cidrs": true, "cluster_cidrs": ["10.244.0.0/16"], "source": "pod kube-system/kube-controller-manager-cp1"}
-summary_lines:
-  description: The result in a few lines for a terminal.
-  returned: success
-  type: list
-  elements: str
-  sample: ["12 Nodes: 0 critical, 0 warning, 0 info"]
+  sample:
+    allocate_node_cidrs: true
+    cluster_cidrs: ["10.244.0.0/16"]
+    node_mask_size_ipv4: 24
+    node_mask_size_ipv6: 64
+    service_ranges: ["10.96.0.0/12"]
+    allocator_type: RangeAllocator
+    source: pod kube-system/kube-controller-manager-cp1
+    problems: []
 unknown:
   description: What could not be read, and why.
   returned: success
   type: dict
-  sample: {}
+  sample: {"leases": "the permission to get leases.coordination.k8s.io in namespace kube-system is missing"}
+taken_at:
+  description: When the state was read, in UTC.
+  returned: success
+  type: str
+  sample: "2026-11-01T06:00:00+00:00"
+server_version:
+  description: Version of the API server.
+  returned: success
+  type: str
+  sample: v1.36.1
 selected:
   description: Value of O(select).
   returned: when O(select) is given
   type: raw
   sample: ["w7"]
 report_paths:
-  description: Files that were written.
+  description: Files that were written, by the option that names them.
   returned: success
   type: dict
   sample: {"report_html": "/var/tmp/audit.html"}
@@ -150,7 +212,7 @@ report_paths:
 import json
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._audit_options import (
     allocator_argument_spec,
@@ -167,19 +229,25 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._report_html import 
 from ansible_collections.podnet.upkeep.plugins.module_utils._report_text import markdown, summary_lines
 
 
-def _select(expression: str, result: dict[str, t.Any]) -> t.Any:
-    """Value of a JMESPath expression. Raises InputError when it is none or the library is absent."""
+def _compiled(expression: str | None) -> t.Callable[[dict[str, t.Any]], t.Any] | None:
+    """What a JMESPath expression selects, as a function. Raises InputError when it is none or the library is absent."""
+    if not expression:
+        return None
     try:
         import jmespath
     except ImportError as error:
-        raise InputError(
-            "select needs the Python library jmespath; install it for the interpreter of this module."
-        ) from error
-    try:
-        return jmespath.search(expression, result)
-    except (jmespath.exceptions.JMESPathError, ValueError) as error:
-        first = str(error).splitlines()[0]
-        raise InputError(f"select: '{expression}' is not a JMESPath expression that can be applied: {first}") from error
+        raise InputError(f"select: {missing_required_lib('jmespath')}") from error
+
+    def applied(act: t.Callable[[], t.Any]) -> t.Any:
+        try:
+            return act()
+        except (jmespath.exceptions.JMESPathError, ValueError) as error:
+            first = str(error).splitlines()[0]
+            sentence = f"select: '{expression}' is not a JMESPath expression that can be applied: {first}"
+            raise InputError(sentence) from error
+
+    compiled = applied(lambda: jmespath.compile(expression))
+    return lambda result: applied(lambda: compiled.search(result))
 
 
 def _write_reports(options: t.Mapping[str, t.Any], result: dict[str, t.Any]) -> dict[str, str]:
@@ -197,7 +265,9 @@ def _write_reports(options: t.Mapping[str, t.Any], result: dict[str, t.Any]) -> 
 
 def _run(module: AnsibleModule) -> dict[str, t.Any]:
     options = module.params
+    # what is wrong with the options is said before a cluster is read
     settings = audit_settings(options)
+    select = _compiled(options["select"])
     from_file = options["source"] == "snapshot"
     state = snapshot.load(options["snapshot"]) if from_file else live.collect(KubeClient.from_options(options))
     result = document(Context(state, settings))
@@ -210,8 +280,8 @@ def _run(module: AnsibleModule) -> dict[str, t.Any]:
     returned["truncated"] = len(result["findings"]) > limit
     returned["summary_lines"] = summary_lines(result, paths)
     returned["report_paths"] = paths
-    if options["select"]:
-        returned["selected"] = _select(options["select"], result)
+    if select is not None:
+        returned["selected"] = select(result)
     return returned
 
 

@@ -34,11 +34,14 @@ EXAMPLES = r"""
 - name: Refuse to add ten Nodes when they would not fit
   ansible.builtin.assert:
     that: cidrs.pools | map(attribute='free') | min >= 10
+    fail_msg: Only {{ cidrs.pools | map(attribute='free') | min }} blocks are free.
 """
 
 RETURN = r"""
 nodes:
-  description: Every Node with its pod CIDRs.
+  description:
+    - Every Node with its pod CIDRs, the number of its pods that have addresses of the pod network, the worst severity of
+      its findings (C(ok) without any) and their ids.
   returned: success
   type: list
   elements: dict
@@ -47,9 +50,11 @@ nodes:
       pod_cidrs: ["10.244.1.0/24"]
       ready: "True"
       unschedulable: false
+      pods: 17
       severity: ok
+      findings: []
 pools:
-  description: Use of each pool in blocks.
+  description: Use of each pool in blocks, counted as kube-controller-manager does.
   returned: success
   type: list
   elements: dict
@@ -66,12 +71,23 @@ ipam_model:
   description: Where the truth about pod CIDRs is, and how that was found.
   returned: success
   type: dict
-  sample: {"name": "node-spec", "evidence": "DaemonSet kube-flannel-ds"}
+  sample:
+    name: node-spec
+    evidence: DaemonSet kube-flannel-ds
+    description: Pods get addresses out of Node.spec.podCIDRs.
 allocator:
-  description: Settings of the allocator and their source.
+  description: Settings of the allocator and their source. C(null) and empty lists mean that they are not known.
   returned: success
   type: dict
-  sample: {"allocate_node_cidrs": true, "cluster_cidrs": ["10.244.0.0/16"], "source": "pod kube-system/kube-controller-manager-cp1"}
+  sample:
+    allocate_node_cidrs: true
+    cluster_cidrs: ["10.244.0.0/16"]
+    node_mask_size_ipv4: 24
+    node_mask_size_ipv6: 64
+    service_ranges: ["10.96.0.0/12"]
+    allocator_type: RangeAllocator
+    source: pod kube-system/kube-controller-manager-cp1
+    problems: []
 unknown:
   description: What could not be read, and why.
   returned: success

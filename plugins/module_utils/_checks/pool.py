@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 from collections.abc import Iterator
 
@@ -13,6 +14,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks.catalogue im
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding import Finding, Subject
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.allocator import (
+    COMPARED,
     disagreeing,
     kubeadm_flags,
     replicas,
@@ -85,12 +87,15 @@ def check_settings(context: Context) -> Iterator[Finding]:
         yield Finding("allocator-settings-invalid", _CLUSTER, f"{allocator.source}: {problem}", allocator.to_dict())
     different = disagreeing(context.state)
     if different:
-        names = ", ".join(sorted(different))
+        keys = [key for key in COMPARED if len({json.dumps(one[key]) for one in different.values()}) > 1]
+        values = "; ".join(
+            f"{name} has {', '.join(f'{key} {_words(one[key])}' for key in keys)}" for name, one in different.items()
+        )
         yield Finding(
             "controller-manager-replicas-disagree",
             _CLUSTER,
-            f"Node IPAM flags differ between {names}",
-            {"replicas": different},
+            f"Node IPAM settings differ: {values}",
+            {"replicas": {name: {key: one[key] for key in keys} for name, one in different.items()}},
         )
     yield from _kubeadm(context)
 
@@ -131,14 +136,24 @@ def _kubeadm(context: Context) -> Iterator[Finding]:
     if flags is None or not allocator.known or not allocator.source.startswith("pod "):
         return
     written, running = settings_from_flags(flags, "").to_dict(), allocator.to_dict()
-    keys = ("allocate_node_cidrs", "cluster_cidrs", "node_mask_size_ipv4", "node_mask_size_ipv6", "service_ranges")
     different = {
-        key: {"kubeadm_config": written[key], "running": running[key]} for key in keys if written[key] != running[key]
+        key: {"kubeadm_config": written[key], "running": running[key]}
+        for key in COMPARED
+        if written[key] != running[key]
     }
     if different:
-        key, values = sorted(different.items())[0]
-        text = f"kubeadm-config says {key}={values['kubeadm_config']}, running is {values['running']}"
+        text = "; ".join(
+            f"kubeadm-config stands for {key} {_words(values['kubeadm_config'])}, running is {_words(values['running'])}"
+            for key, values in different.items()
+        )
         yield Finding("kubeadm-config-differs", _CLUSTER, text, different)
+
+
+def _words(value: t.Any) -> str:
+    """A setting for a sentence."""
+    if isinstance(value, list):
+        return ", ".join(value) or "none"
+    return ("on" if value else "off") if isinstance(value, bool) else str(value)
 
 
 def check_unknown(context: Context) -> Iterator[Finding]:

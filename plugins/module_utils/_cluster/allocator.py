@@ -26,6 +26,15 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_m
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
 
 _COMPONENT = "kube-controller-manager"
+# settings that have to be the same wherever they are written
+COMPARED = (
+    "allocate_node_cidrs",
+    "cluster_cidrs",
+    "node_mask_size_ipv4",
+    "node_mask_size_ipv6",
+    "service_ranges",
+    "allocator_type",
+)
 # what k3s and RKE2 pass to their controller-manager unless they are told otherwise
 _SERVER_DEFAULTS: Mapping[str, str] = {
     "allocate-node-cidrs": "true",
@@ -176,11 +185,11 @@ def _of_replicas(visible: list[Replica], holder: str) -> AllocatorSettings:
 
 
 def disagreeing(state: ClusterState) -> dict[str, dict[str, t.Any]]:
-    """{pod: settings} of all controller-managers when their node IPAM settings differ; empty when they agree."""
-    settings = {
-        one.name: settings_from_flags(one.flags, one.name).to_dict() for one in replicas(state) if one.flags is not None
-    }
-    for values in settings.values():
-        values.pop("source")
-    unequal = {json.dumps(values, sort_keys=True) for values in settings.values()}
-    return settings if len(unequal) > 1 else {}
+    """{pod: its COMPARED settings} of all controller-managers when these differ; empty when they agree."""
+    found = {}
+    for one in replicas(state):
+        if one.flags is not None:
+            settings = settings_from_flags(one.flags, one.name).to_dict()
+            found[one.name] = {key: settings[key] for key in COMPARED}
+    unequal = {json.dumps(values, sort_keys=True) for values in found.values()}
+    return found if len(unequal) > 1 else {}
