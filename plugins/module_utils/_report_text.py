@@ -38,9 +38,10 @@ def summary_lines(document: Document, report_paths: Mapping[str, str] | None = N
     lines = [headline(document)]
     lines += [f"pool {pool_line(pool)}" for pool in document["pools"]]
     lines.append(f"settings: {document['allocator']['source']}; IPAM model: {document['ipam_model']['name']}")
-    urgent = [finding for finding in document["findings"] if finding["severity"] != "info"]
+    urgent = [one for one in document["findings"] if one["severity"] != "info" and one["id"] != "data-missing"]
     lines += _finding_lines(urgent)
-    lines += [f"UNKNOWN   {resource}: {reason}" for resource, reason in sorted(document["unknown"].items())]
+    # the server's own words, in brackets, are in the reports
+    lines += [f"UNKNOWN   {resource}: {why.split(' (')[0]}" for resource, why in sorted(document["unknown"].items())]
     lines += _what_to_do(document, urgent)
     lines += [f"{_REPORTS[option]}: {path}" for option, path in (report_paths or {}).items()]
     return [line if len(line) <= _WIDEST_LINE else f"{line[: _WIDEST_LINE - 3]}..." for line in lines]
@@ -76,10 +77,13 @@ def _what_to_do(document: Document, urgent: Sequence[Mapping[str, t.Any]]) -> li
         ]
     if urgent:
         return ["no playbook mends this: the report says for each finding what to do"]
+    if document["unknown"]:
+        judged = (
+            "not everything was judged" if document["ipam_model"]["name"] != "unknown" else "pod CIDRs were not judged"
+        )
+        return [f"{judged}: what is unknown has to be readable first (the rules are in the findings data-missing)"]
     if document["ipam_model"]["name"] == "unknown":
         return ["pod CIDRs were not judged: it is not known here what they should be (see the option allocator)"]
-    if document["unknown"]:
-        return ["nothing to mend in what could be read"]
     return ["nothing to mend"]
 
 

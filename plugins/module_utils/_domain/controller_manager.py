@@ -145,12 +145,18 @@ def settings_from_flags(flags: Mapping[str, str], source: str) -> AllocatorSetti
             problems.append(f"--{name}: {error}")
             return ()
 
+    def one_of_each_family(name: str, found: Sequence[Network]) -> None:
+        if len(found) > len({network.version for network in found}):
+            problems.append(f"--{name} has two ranges of one family; it takes one range, or one of each family")
+
     cluster_cidrs = networks("cluster-cidr")
-    if not cluster_cidrs and not problems:
+    text = flags.get("cluster-cidr", "").strip()
+    if not text:
         problems.append("--cluster-cidr is not set, but --allocate-node-cidrs needs it")
+    elif any(part != part.strip() or not part for part in text.split(",")):
+        problems.append(f"--cluster-cidr: '{text}' has a blank or an empty part; separate two ranges by a comma only")
     families = [network.version for network in cluster_cidrs]
-    if len(families) > len(set(families)):
-        problems.append("--cluster-cidr has two ranges of one family; it takes one range, or one of each family")
+    one_of_each_family("cluster-cidr", cluster_cidrs)
     sizes = _mask_sizes(flags, families, problems)
     for cluster in cluster_cidrs:
         try:
@@ -160,6 +166,7 @@ def settings_from_flags(flags: Mapping[str, str], source: str) -> AllocatorSetti
     before = len(problems)
     service_ranges = networks("service-cluster-ip-range")
     del problems[before:]  # the controller-manager only warns about a service range that it cannot read
+    one_of_each_family("service-cluster-ip-range", service_ranges)
     allocates = _allocates(flags)
     return AllocatorSettings(
         allocate_node_cidrs=allocates,

@@ -102,6 +102,8 @@ def test_whether_a_command_line_shows_flags(words: list[str], expected: bool) ->
         ("--cluster-cidr=10.0.0.0/33", "--cluster-cidr"),
         ("--cluster-cidr=fd00::/40", "does not start"),
         ("--cluster-cidr=10.0.0.0/16,10.1.0.0/16", "two ranges of one family"),
+        ("--cluster-cidr=10.0.0.0/16,", "an empty part"),
+        ("--cluster-cidr=10.0.0.0/16 --service-cluster-ip-range=10.96.0.0/16,10.97.0.0/16", "two ranges of one family"),
         ("--cluster-cidr=10.0.0.0/16,fd00::/48,fd01::/48", "two ranges of one family"),
         ("--cluster-cidr=10.0.0.0/16,fd00::/48 --node-cidr-mask-size=24", "not allowed in dual-stack"),
         ("--cluster-cidr=10.0.0.0/16 --node-cidr-mask-size=24 --node-cidr-mask-size-ipv4=24", "exclude each other"),
@@ -116,8 +118,13 @@ def test_what_the_controller_manager_cannot_start_with(line: str, words: str) ->
     found = settings(f"--allocate-node-cidrs=true {line}")
     assert words in " ".join(found.problems)
     assert settings(line).problems == ()
-    if "mask-size" not in line or "does not fit" in words:
-        assert found.pools() == []
+    assert not found.pools() or "mask-size" in line or "service" in line or "empty part" in words
+
+
+def test_a_blank_between_ranges() -> None:
+    """Go does not cut it off."""
+    found = settings_from_flags({"allocate-node-cidrs": "true", "cluster-cidr": "10.0.0.0/16, fd00::/48"}, "test")
+    assert "has a blank" in found.problems[0]
 
 
 def test_an_unreadable_service_range_is_no_obstacle() -> None:
