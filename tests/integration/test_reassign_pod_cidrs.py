@@ -6,6 +6,7 @@ One cluster and one story; the tests of this file build on each other and run in
 from __future__ import annotations
 
 import ipaddress
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ TAINT = {"key": "dedicated", "value": "x", "effect": "PreferNoSchedule"}
 def cluster() -> Iterator[Testbed]:
     """Two hosts with a workload; h1 has labels, an annotation and a taint of its own and a podCIDR out of range."""
     spec = TestbedSpec(
-        name="reassign-pod-cidrs",
+        name=f"reassign-{os.getpid()}",
         control_plane=ControlPlaneSpec(cluster_cidrs=(str(CLUSTER),), control_plane_node="cp1"),
         hosts=(HostSpec("h1"), HostSpec("h2")),
     )
