@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,8 +12,9 @@ from typing import TYPE_CHECKING
 import yaml
 
 from .. import processes
-from . import base, cgroups, guest, images, limits, network
+from . import base, guest, images, limits, network
 from .base import HostError
+from .removal import cleanup
 
 if TYPE_CHECKING:
     from ..testbed import Testbed
@@ -32,7 +31,7 @@ def prepare_network(testbed: Testbed) -> None:
     images.prepare()
     limits.require_room_for(len(testbed.hosts))
     (testbed.directory / "bridge").touch()  # before the bridge: whoever cleans up must know of it
-    network.bridge_up(testbed.index)
+    network.bridge_up(testbed.index, testbed.directory)
 
 
 def start_all(testbed: Testbed) -> None:
@@ -81,50 +80,3 @@ def _write_inventory(testbed: Testbed) -> None:
         for host in testbed.hosts.values()
     }
     testbed.inventory.write_text(yaml.safe_dump({"all": {"hosts": hosts}}), encoding="utf-8")
-
-
-def cleanup(run_dir: Path, index: int) -> None:
-    """Remove guests, mounts, cgroups and bridge of a testbed, from its files alone; nothing there is fine."""
-    folder = run_dir / "guests"
-    names = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
-    for socket in run_dir.glob("ssh[0-9]*"):
-        command = ["ssh", "-o", f"ControlPath={socket}", "-O", "exit", "testbed"]
-        subprocess.run(command, capture_output=True, check=False)
-    for name in names:
-        pid = guest.init_pid(run_dir, name)
-        cgroups.kill(index, name)  # the guest's init goes, and with its pid namespace everything inside
-        processes.stop(run_dir, guest.record_name(name), timeout=5)
-        if pid is not None:
-            _wait_gone(pid)
-    _unmount_below(run_dir)
-    for name in names:
-        _retry(functools.partial(cgroups.remove, index, name))
-    if (run_dir / "bridge").exists():
-        network.bridge_down(index)
-
-
-def _wait_gone(pid: int, seconds: float = 10) -> None:
-    end = time.monotonic() + seconds
-    while processes.start_time_of(pid) is not None and time.monotonic() < end:
-        time.sleep(0.05)
-
-
-def _retry(action: Callable[[], None], seconds: float = 10) -> None:
-    """A cgroup is busy until the kernel has buried its last process."""
-    end = time.monotonic() + seconds
-    while True:
-        try:
-            action()
-            return
-        except OSError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.1)
-
-
-def _unmount_below(run_dir: Path) -> None:
-    prefix = f"{run_dir.resolve()}/"
-    lines = Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
-    for target in sorted((line.split()[1] for line in lines), reverse=True):
-        if target.startswith(prefix):
-            subprocess.run(["umount", "--lazy", target], check=True)

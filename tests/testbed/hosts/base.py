@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..binaries import say
 from ..paths import cache_root, exclusive
+from .mounts import unmount_below
 
 SUITE = "bookworm"
 _BOOTSTRAP = ("systemd", "systemd-sysv", "dbus", "openssh-server", "python3", "iproute2", "procps", "ca-certificates")
@@ -46,6 +47,12 @@ def require_tools() -> None:
     """Raise HostError when this machine lacks root or a program that guests need."""
     if os.geteuid() != 0:
         raise HostError("hosts need root (namespaces, bridge, cgroups); run it with sudo, or without hosts")
+    unusable = sorted(set(str(cache_root())) & set(":,\\ \t\n\"'"))
+    if unusable:
+        raise HostError(
+            f"PODNET_UPKEEP_CACHE {str(cache_root())!r}: overlays and binds of hosts cannot have {' '.join(unusable)!r} in"
+            " their path; name another folder"
+        )
     missing = sorted({package for tool, package in _TOOLS.items() if shutil.which(tool) is None})
     if missing:
         raise HostError(f"hosts need the packages {' '.join(missing)}; install them with apt-get install")
@@ -75,6 +82,8 @@ def prepare() -> Path:
     with exclusive("guests"):
         if not tree.exists():
             tree.parent.mkdir(exist_ok=True)
+            for leftover in tree.parent.glob("partial-*"):  # of a run that was killed here; we hold the lock
+                _discard(leftover)
             _build(tree)
     return tree
 
@@ -97,9 +106,15 @@ def _build(tree: Path) -> None:
         partial.chmod(0o755)
         partial.rename(tree)
     except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
+        _discard(partial)
         raise
     say(f"built the tree of the hosts in {time.monotonic() - started:.0f} s")
+
+
+def _discard(tree: Path) -> None:
+    """Delete a half built tree; debootstrap mounts /proc in it, and a kill leaves that there."""
+    unmount_below(tree)
+    subprocess.run(["rm", "-rf", "--one-file-system", str(tree)], check=True)
 
 
 def _install_packages(tree: Path) -> None:

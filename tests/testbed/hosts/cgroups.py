@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
+from .base import HostError
+
 _ROOT = Path("/sys/fs/cgroup")
+_CONTROLLERS = ("cpu", "cpuset", "hugetlb", "io", "memory", "pids")
 
 
 def is_pure_v2() -> bool:
@@ -33,7 +37,12 @@ def name_of(index: int, host: str) -> str:
 
 
 def create(index: int, host: str) -> list[Path]:
-    """Create the guest's cgroup in every hierarchy and return the files a process writes itself into."""
+    """Create the guest's cgroup in every hierarchy and return the files a process writes itself into.
+
+    Raises HostError when a machine with cgroup v2 keeps its controllers to itself.
+    """
+    if is_pure_v2():
+        _hand_down_controllers()
     files = []
     for hierarchy in _hierarchies():
         group = hierarchy / name_of(index, host)
@@ -43,6 +52,27 @@ def create(index: int, host: str) -> list[Path]:
                 (group / setting).write_text((hierarchy / setting).read_text(encoding="utf-8"), encoding="utf-8")
         files.append(group / "cgroup.procs")
     return files
+
+
+def _hand_down_controllers() -> None:
+    """Give the children of the root what a kubelet needs; on v2 a cgroup has only what its parent hands down.
+
+    systemd hands down what its own units ask for, often without cpuset. Nothing is taken away, then or later: other
+    programs of the machine (docker, a kubelet) ask for the same.
+    """
+    there, handed_down = (
+        (_ROOT / file).read_text(encoding="utf-8").split() for file in ("cgroup.controllers", "cgroup.subtree_control")
+    )
+    missing = [name for name in _CONTROLLERS if name in there and name not in handed_down]
+    if not missing:
+        return
+    try:
+        (_ROOT / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in missing), encoding="utf-8")
+    except OSError as error:
+        raise HostError(
+            f"hosts need the cgroup controllers {' '.join(missing)}, which {_ROOT} does not hand down ({error.strerror});"
+            " run it on the machine itself rather than in a container"
+        ) from error
 
 
 def members(index: int, host: str) -> set[int]:
@@ -57,17 +87,25 @@ def members(index: int, host: str) -> set[int]:
     return pids - {0}
 
 
-def kill(index: int, host: str) -> None:
-    """SIGKILL to every process in the guest's cgroups."""
-    for pid in members(index, host):
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+def kill(index: int, host: str, seconds: float = 10) -> None:
+    """SIGKILL to every process in the guest's cgroups, until none is left (one can fork while it is being killed).
+
+    Raises RuntimeError when some are still there after `seconds`.
+    """
+    end = time.monotonic() + seconds
+    while left := members(index, host):
+        if time.monotonic() > end:
+            raise RuntimeError(f"processes {sorted(left)} of guest {host} do not end")
+        for pid in left:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        time.sleep(0.02)
 
 
 def remove(index: int, host: str) -> None:
-    """Remove the guest's empty cgroups, innermost first."""
+    """Remove the guest's empty cgroups, innermost first; OSError while the kernel keeps one busy."""
     for hierarchy in _hierarchies():
         group = hierarchy / name_of(index, host)
         if group.exists():

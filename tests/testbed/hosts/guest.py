@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 _FILES = Path(__file__).parent / "files"
 _UNITS = ("testbed-guest", "testbed-images", "kubelet")
+_MASKED = (
+    "systemd-logind.service",
+    "console-getty.service",
+)  # nobody logs in at a console; each takes inotify instances
 
 
 def record_name(host: str) -> str:
@@ -28,6 +32,11 @@ def record_name(host: str) -> str:
 def folder_of(run_dir: Path, host: str) -> Path:
     """Where everything of one guest is."""
     return run_dir / "guests" / host
+
+
+def machine_name(index: int, host: str) -> str:
+    """Name under which systemd-nspawn knows a guest on this machine."""
+    return f"podnet-{index}-{host}"
 
 
 def start(testbed: Testbed, host: Host) -> None:
@@ -65,8 +74,7 @@ def _write_system_files(testbed: Testbed, host: Host, root: Path) -> None:
         "Name=host0",
         "[Network]",
         *addresses,
-        f"Gateway={network.bridge_address(index)}",
-        "IPv6AcceptRA=no",
+        "IPv6AcceptRA=no",  # and no gateway: whatever a pod sends, it does not leave the testbed
     ]
     _write(root / "etc/systemd/network/10-testbed.network", "\n".join([*lines, ""]))
     _write(root / "root/.ssh/authorized_keys", host.key.with_suffix(".pub").read_text(encoding="utf-8"), 0o600)
@@ -84,6 +92,8 @@ def _write_system_files(testbed: Testbed, host: Host, root: Path) -> None:
     for unit in ("systemd-networkd", "containerd"):
         (wants / f"{unit}.service").unlink(missing_ok=True)
         (wants / f"{unit}.service").symlink_to(f"/lib/systemd/system/{unit}.service")
+    for unit in _MASKED:
+        (root / "etc/systemd/system" / unit).symlink_to("/dev/null")
     for folder in ("etc/cni/net.d", "opt/images", "etc/kubernetes/manifests"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     _write(root / "etc/crictl.yaml", "runtime-endpoint: unix:///run/containerd/containerd.sock\n")
@@ -159,7 +169,7 @@ def _boot(testbed: Testbed, host: Host, folder: Path) -> None:
         "--quiet",
         "--boot",
         f"--directory={folder / 'root'}",
-        f"--machine=podnet-{testbed.index}-{host.name}",
+        f"--machine={machine_name(testbed.index, host.name)}",
         f"--hostname={host.name}",
         "--register=no",
         "--keep-unit",

@@ -2,11 +2,50 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from .network import host_address
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """What kubelet and CNI left on a host.
+
+    `bridge_addresses`: of cni0, with prefix length (empty: no pod has run yet). `subnets`: ranges of the CNI
+    configuration that containerd rendered. `leases`: addresses that host-local holds. `sandboxes`: ids of pod
+    sandboxes in any state.
+    """
+
+    bridge_addresses: tuple[str, ...]
+    subnets: tuple[str, ...]
+    leases: tuple[str, ...]
+    sandboxes: tuple[str, ...]
+
+
+_FACTS = r"""
+import glob, json, os, subprocess
+def output(*command):
+    done = subprocess.run(command, capture_output=True, text=True)
+    return done.stdout if done.returncode == 0 else ""
+links = json.loads(output("ip", "-json", "address", "show", "dev", "cni0") or "[]")
+entries = [entry for link in links for entry in link.get("addr_info", ()) if entry.get("scope") == "global"]
+subnets = []
+for path in sorted(glob.glob("/etc/cni/net.d/*.conflist")):
+    for plugin in json.load(open(path))["plugins"]:
+        for ranges in plugin.get("ipam", {}).get("ranges", ()):
+            subnets += [one["subnet"] for one in ranges]
+leases = [os.path.basename(path) for path in sorted(glob.glob("/var/lib/cni/networks/*/*"))]
+print(json.dumps({
+    "bridge_addresses": ["%s/%d" % (entry["local"], entry["prefixlen"]) for entry in entries],
+    "subnets": subnets,
+    "leases": [name for name in leases if name != "lock" and not name.startswith("last_reserved_ip")],
+    "sandboxes": sorted(output("crictl", "pods", "-q", "--no-trunc").split()),
+}))
+"""
 
 
 class Host:
@@ -61,6 +100,12 @@ class Host:
         if check and done.returncode != 0:
             raise RuntimeError(f"{self.name}: {command!r} failed ({done.returncode}): {done.stdout}{done.stderr}")
         return done
+
+    def facts(self) -> HostFacts:
+        """What kubelet and CNI left on it, now; RuntimeError when it cannot be read."""
+        done = self.run(f"python3 - <<'SCRIPT'\n{_FACTS}\nSCRIPT\n")
+        values = {key: tuple(value) for key, value in json.loads(done.stdout).items()}
+        return HostFacts(**values)
 
     def wait_ready(self, seconds: float = 60) -> None:
         """Wait until SSH answers; TimeoutError after `seconds`."""

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from .base import HostError
 
-# systemd, dbus, logind, getty, containerd and kubelet of one guest, counted on a running one; and the sandboxes' share
-INOTIFY_INSTANCES_OF_A_HOST = 18
+# systemd, dbus, containerd and kubelet of one guest, counted on a running one; and the sandboxes' share
+INOTIFY_INSTANCES_OF_A_HOST = 16
 _LIMIT = Path("/proc/sys/fs/inotify/max_user_instances")
 
 

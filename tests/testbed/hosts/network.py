@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from .base import HostError
+
 
 def bridge_name(index: int) -> str:
     """Name of the bridge of testbed `index`."""
@@ -41,19 +43,36 @@ def bridge_exists(index: int) -> bool:
     return (Path("/sys/class/net") / bridge_name(index)).exists()
 
 
-def bridge_up(index: int) -> None:
-    """Create the bridge with its addresses. It is an island: no route, no NAT, no forwarding leads out of it."""
+def bridge_up(index: int, run_dir: Path) -> None:
+    """Create the bridge with its addresses. It is an island: no route, no NAT, no forwarding leads out of it.
+
+    It carries the testbed's folder as its alias: a testbed of another cache folder that wanted the same number at the
+    same moment must not take it down.
+
+    Raises HostError when there is a bridge of this number.
+    """
     name = bridge_name(index)
-    if bridge_exists(index):
-        return
-    ip("link", "add", name, "type", "bridge")
+    if ip("link", "add", name, "type", "bridge", check=False).returncode != 0:
+        raise HostError(
+            f"the bridge {name} cannot be made: another cache folder has a testbed of this number; try again"
+        )
+    ip("link", "set", name, "alias", _owner_text(run_dir))
     ip("address", "add", f"{bridge_address(index)}/24", "dev", name)
     if has_ipv6():
         ip("-6", "address", "add", f"fd00:98:{index:x}::1/64", "dev", name, "nodad")
     ip("link", "set", name, "up")
 
 
-def bridge_down(index: int) -> None:
-    """Delete the bridge; none is fine."""
-    if bridge_exists(index):
+def _owner_text(run_dir: Path) -> str:
+    return str(run_dir)[-200:]  # the kernel takes 255 characters
+
+
+def bridge_down(index: int, run_dir: Path) -> None:
+    """Delete the bridge of this testbed; none, or one of another testbed, is fine."""
+    alias = Path("/sys/class/net") / bridge_name(index) / "ifalias"
+    try:
+        owner = alias.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return
+    if owner in ("", _owner_text(run_dir)):  # empty: its testbed was killed between two commands
         ip("link", "delete", bridge_name(index))

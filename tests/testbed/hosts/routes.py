@@ -6,6 +6,7 @@ Runs as a recorded process of the testbed: `python -m testbed.hosts.routes RUN_D
 from __future__ import annotations
 
 import ipaddress
+import json
 import subprocess
 import sys
 import time
@@ -37,19 +38,35 @@ def wanted_routes(nodes: list[dict[str, object]], host: str) -> dict[str, str]:
     return routes
 
 
-def _apply(pid: int, routes: dict[str, str], known: dict[str, str]) -> None:
-    enter = ["nsenter", "-t", str(pid), "-n", "ip"]
-    for cidr in known.keys() - routes.keys():
-        subprocess.run([*enter, "route", "delete", cidr, "proto", _PROTOCOL], capture_output=True, check=False)
-    for cidr, via in routes.items():
-        if known.get(cidr) != via:
-            command = [*enter, "route", "replace", cidr, "via", via, "proto", _PROTOCOL]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode != 0:
+def _in_guest(pid: int, *words: str) -> subprocess.CompletedProcess[str]:
+    command = ["nsenter", "-t", str(pid), "-n", "ip", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def _routes_there(pid: int) -> dict[str, str]:
+    """The routes that an earlier process of this kind left in the guest."""
+    routes: dict[str, str] = {}
+    for family in ("-4", "-6"):
+        done = _in_guest(pid, "-json", family, "route", "show", "proto", _PROTOCOL)
+        if done.returncode == 0 and done.stdout.strip():
+            routes.update({entry["dst"]: entry["gateway"] for entry in json.loads(done.stdout) if "gateway" in entry})
+    return routes
+
+
+def _apply(pid: int, wanted: dict[str, str], known: dict[str, str]) -> dict[str, str]:
+    """Bring the guest's routes from `known` to `wanted`; returns those that are there now."""
+    there = dict(known)
+    for cidr in known.keys() - wanted.keys():
+        _in_guest(pid, "route", "delete", cidr, "proto", _PROTOCOL)
+        del there[cidr]
+    for cidr, via in wanted.items():
+        if there.get(cidr) != via:
+            done = _in_guest(pid, "route", "replace", cidr, "via", via, "proto", _PROTOCOL)
+            if done.returncode == 0:
+                there[cidr] = via
+            else:
                 print(f"{cidr} via {via}: {done.stderr.strip()}", file=sys.stderr, flush=True)
-                routes = {key: value for key, value in routes.items() if key != cidr}
-    known.clear()
-    known.update(routes)
+    return there
 
 
 def main() -> None:
@@ -67,7 +84,9 @@ def main() -> None:
             for host in testbed.hosts:
                 pid = init_pid(run_dir, host)
                 if pid is not None:
-                    _apply(pid, wanted_routes(nodes, host), known.setdefault((host, pid), {}))
+                    before = known.get((host, pid))
+                    wanted = wanted_routes(nodes, host)
+                    known[host, pid] = _apply(pid, wanted, _routes_there(pid) if before is None else before)
         time.sleep(0.5)
 
 
