@@ -58,9 +58,9 @@ def require_tools() -> None:
         raise HostError(f"hosts need the packages {' '.join(missing)}; install them with apt-get install")
 
 
-def _mirror() -> str:
-    """The archive this machine installs from, else Debian's own."""
-    candidates = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]
+def mirror(settings: Path = Path("/etc/apt")) -> str:
+    """URL of the Debian archive that this machine installs from (one-line or deb822 sources), else Debian's own."""
+    candidates = [settings / "sources.list", *sorted((settings / "sources.list.d").glob("*"))]
     for path in candidates:
         if not path.is_file():
             continue
@@ -94,7 +94,7 @@ def _build(tree: Path) -> None:
     partial = Path(tempfile.mkdtemp(dir=tree.parent, prefix="partial-"))
     try:
         _run(
-            ["debootstrap", "--variant=minbase", f"--include={','.join(_BOOTSTRAP)}", SUITE, str(partial), _mirror()],
+            ["debootstrap", "--variant=minbase", f"--include={','.join(_BOOTSTRAP)}", SUITE, str(partial), mirror()],
             "debootstrap",
         )
         say(f"  packages of the hosts: {time.monotonic() - started:.0f} s so far")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from .base import HostError
 
+_LINKS = Path("/sys/class/net")
+
 
 def bridge_name(index: int) -> str:
     """Name of the bridge of testbed `index`."""
@@ -40,7 +42,7 @@ def ip(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
 
 def bridge_exists(index: int) -> bool:
     """Whether the bridge is there."""
-    return (Path("/sys/class/net") / bridge_name(index)).exists()
+    return (_LINKS / bridge_name(index)).exists()
 
 
 def bridge_up(index: int, run_dir: Path) -> None:
@@ -69,7 +71,7 @@ def _owner_text(run_dir: Path) -> str:
 
 def bridge_down(index: int, run_dir: Path) -> None:
     """Delete the bridge of this testbed; none, or one of another testbed, is fine."""
-    alias = Path("/sys/class/net") / bridge_name(index) / "ifalias"
+    alias = _LINKS / bridge_name(index) / "ifalias"
     try:
         owner = alias.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
