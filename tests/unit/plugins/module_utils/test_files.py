@@ -32,14 +32,14 @@ def test_the_same_content_is_not_written_again(tmp_path: Path) -> None:
 def test_a_folder_in_its_place(tmp_path: Path) -> None:
     """One sentence with the option, and no temporary file."""
     (tmp_path / "report.html").mkdir()
-    with pytest.raises(InputError, match="report_html: .*report.html cannot be written: Is a directory; name a file"):
+    with pytest.raises(InputError, match=r"report_html: .*report.html cannot be written: Is a directory; name a file"):
         write_atomically(str(tmp_path / "report.html"), b"one", "report_html")
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 
 
 def test_no_such_folder(tmp_path: Path) -> None:
     """Folders are not made up."""
-    with pytest.raises(InputError, match="output_path: .* cannot be written: No such file or directory"):
+    with pytest.raises(InputError, match=r"output_path: .* cannot be written: No such file or directory"):
         write_atomically(str(tmp_path / "absent" / "a.json"), b"one", "output_path")
 
 

@@ -98,19 +98,28 @@ def test_a_broken_file_is_named_in_one_sentence(data: bytes, words: str, tmp_pat
 
 def test_an_absent_file(tmp_path: Path) -> None:
     """Also one sentence, for reading and for writing."""
-    with pytest.raises(InputError, match="snapshot: .*absent.json cannot be read: No such file"):
+    with pytest.raises(InputError, match=r"snapshot: .*absent.json cannot be read: No such file"):
         snapshot.load(str(tmp_path / "absent.json"))
-    with pytest.raises(InputError, match="save_state: .* cannot be written: No such file"):
+    with pytest.raises(InputError, match=r"save_state: .* cannot be written: No such file"):
         snapshot.save(ClusterState.from_json(content()), str(tmp_path / "absent" / "state.json"))
 
 
 RICH = content(
-    nodes=[node("a", "10.0.0.0/24", "fd00::/64", address="192.0.2.1", labels={"x": "y"}, annotations={"k3s.io/node-args": '["server"]'}), node("b")],
-    pods=[controller_manager("a", "--allocate-node-cidrs=true", "--cluster-cidr=10.0.0.0/16"), pod("p", "a", "10.0.9.1", "fd00::1")],
+    nodes=[
+        node("a", "10.0.0.0/24", "fd00::/64", address="192.0.2.1", annotations={"k3s.io/node-args": '["server"]'}),
+        node("b", labels={"x": "y"}),
+    ],
+    pods=[
+        controller_manager("a", "--allocate-node-cidrs=true", "--cluster-cidr=10.0.0.0/16"),
+        pod("p", "a", "10.0.9.1", "fd00::1"),
+    ],
     daemonsets=[daemon_set("calico-node")],
-    configmaps=[config_map("calico-config", cni_network_config="host-local"), config_map("kubeadm-config", ClusterConfiguration="networking: {podSubnet: 10.1.0.0/16}")],
+    configmaps=[
+        config_map("calico-config", cni_network_config="host-local"),
+        config_map("kubeadm-config", ClusterConfiguration="networking: {podSubnet: 10.1.0.0/16}"),
+    ],
     leases=[lease("a_1")],
-)  # fmt: skip
+)
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
