@@ -7,12 +7,19 @@
 from __future__ import annotations
 
 import functools
+import ipaddress
 import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.allocator import find_settings, kubeadm_flags
-from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import ClusterState, name_of, pod_cidrs
-from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cidr import BlockPool, Network
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import (
+    ClusterState,
+    Object,
+    name_of,
+    network_pods,
+    pod_cidrs,
+)
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cidr import Address, BlockPool, Network
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_manager import (
     AllocatorSettings,
     settings_from_flags,
@@ -61,6 +68,11 @@ class Context:
     def node_cidrs(self) -> dict[str, list[Network]]:
         """{Node: its podCIDRs}."""
         return {name_of(node): pod_cidrs(node) for node in self.state.nodes}
+
+    @functools.cached_property
+    def network_pods(self) -> list[tuple[Object, list[Address]]]:
+        """Pods that hold an address of the pod network, with their addresses; what is no address is left out."""
+        return [(pod, _addresses(pod)) for pod in network_pods(self.state)]
 
     @functools.cached_property
     def pools(self) -> list[BlockPool]:
@@ -115,3 +127,13 @@ class Context:
                 }
             )
         return made
+
+
+def _addresses(pod: Object) -> list[Address]:
+    found = []
+    for entry in pod["status"].get("podIPs") or ():
+        try:
+            found.append(ipaddress.ip_address(entry["ip"]))
+        except ValueError:
+            continue
+    return found

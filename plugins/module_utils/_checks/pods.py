@@ -6,31 +6,19 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding import Finding, Subject
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.pod_cidrs import SHOWN, texts
-from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import Object, name_of, network_pods
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import Object, name_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cidr import Address
 
 
 def full_name(pod: Object) -> str:
     """namespace/name."""
     return f"{pod['metadata'].get('namespace', '')}/{pod['metadata']['name']}"
-
-
-def addresses(pod: Object) -> list[Address]:
-    """The pod's addresses."""
-    found = []
-    for entry in pod["status"].get("podIPs") or ():
-        try:
-            found.append(ipaddress.ip_address(entry["ip"]))
-        except ValueError:
-            continue
-    return found
 
 
 @dataclass
@@ -49,13 +37,13 @@ def foreign_addresses(context: Context) -> dict[str, ForeignPods]:
     """{Node: its pods with foreign addresses} for Nodes that are known, in the families that Node.spec decides about."""
     created = {name_of(node): node["metadata"].get("creationTimestamp") or "" for node in context.state.nodes}
     found: dict[str, ForeignPods] = {}
-    for pod in network_pods(context.state):
+    for pod, addresses in context.network_pods:
         node = pod["spec"]["nodeName"]
         if node not in context.node_cidrs:
             continue
         outside = [
             str(address)
-            for address in addresses(pod)
+            for address in addresses
             if address.version in context.judged_families
             and not any(address in network for network in context.node_cidrs[node])
         ]
@@ -101,10 +89,10 @@ def _foreign(context: Context) -> Iterator[Finding]:
 def _duplicates(context: Context) -> Iterator[Finding]:
     """A pod that is being deleted does not count: its address may be free, and with the next pod, already."""
     holders: dict[Address, list[tuple[str, str]]] = {}
-    for pod in network_pods(context.state):
+    for pod, addresses in context.network_pods:
         if pod["metadata"].get("deletionTimestamp"):
             continue
-        for address in addresses(pod):
+        for address in addresses:
             holders.setdefault(address, []).append((full_name(pod), pod["spec"]["nodeName"]))
     for address, pods in holders.items():
         if len(pods) > 1:

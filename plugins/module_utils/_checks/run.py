@@ -14,7 +14,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks import pod_c
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.catalogue import SEVERITIES
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding import Finding, ordered
-from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import condition, name_of, network_pods
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import condition, name_of
 
 _CHECKS = (pod_cidrs.check, pods.check, pool.check_pool, pool.check_settings, pool.check_unknown)
 
@@ -53,7 +53,7 @@ def _nodes(context: Context, findings: Sequence[Finding]) -> list[dict[str, t.An
             of_node = ids.setdefault(finding.subject.name, [])
             if finding.id not in of_node:
                 of_node.append(finding.id)
-    pods = Counter(pod["spec"]["nodeName"] for pod in network_pods(context.state))
+    pods = Counter(pod["spec"]["nodeName"] for pod, _addresses in context.network_pods)
     return [
         {
             "name": name,
