@@ -79,9 +79,10 @@ def members(index: int, host: str) -> set[int]:
     """Pids of every process in the guest's cgroups, at any depth."""
     pids: set[int] = set()
     for hierarchy in _hierarchies():
-        for file in (hierarchy / name_of(index, host)).rglob("cgroup.procs"):
+        # os.walk passes over folders that vanish while it walks, which cgroups of ending containers do
+        for folder, _folders, _files in os.walk(hierarchy / name_of(index, host)):
             try:
-                pids.update(int(word) for word in file.read_text(encoding="utf-8").split())
+                pids.update(int(word) for word in Path(folder, "cgroup.procs").read_text(encoding="utf-8").split())
             except OSError:
                 continue  # the cgroup went away, or is a threaded one that is read through its parent
     return pids - {0}
