@@ -164,6 +164,8 @@ def _boot(testbed: Testbed, host: Host, folder: Path) -> None:
         f"--bind-ro={images.prepare()}:/opt/images",
         *(f"--bind-ro={path}:/usr/local/bin/{name}" for name, path in programs.items()),
     ]
+    # keyctl: runc's session keyring; bpf: on cgroup v2 a container's devices are allowed by a BPF program, not by files
+    calls = "keyctl bpf" if cgroups.is_pure_v2() else "keyctl"
     nspawn = [
         "systemd-nspawn",
         "--quiet",
@@ -176,7 +178,7 @@ def _boot(testbed: Testbed, host: Host, folder: Path) -> None:
         "--link-journal=no",
         f"--network-bridge={network.bridge_name(testbed.index)}",
         "--capability=CAP_SYSLOG",
-        "--system-call-filter=keyctl",
+        f"--system-call-filter={calls}",
         *binds,
     ]
     # the shell enters the guest's cgroups and becomes nspawn: the recorded pid is nspawn's from then on
