@@ -1,7 +1,8 @@
 """Runs the stages of `make test` and `make lint` one after the other and says at the end what passed.
 
 A stage that fails does not stop the later ones. Counts come from pytest's JUnit files; a stage without one counts as a
-single check. A stage that cannot run here is skipped with its reason; where CI is set, a skipped stage is a failure,
+single check. Interrupted or terminated, a stage gets the time to take its testbed down; the stages after it do not run.
+A stage that cannot run here is skipped with its reason; where CI is set, a skipped stage is a failure,
 and so is a skipped test.
 """
 
@@ -11,12 +12,25 @@ import argparse
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
+
+TEARDOWN_SECONDS = 120
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came: unlike Ctrl-C of a terminal, it did not reach the stage's process."""
+
+
+def terminated(number: int, frame: FrameType | None) -> None:
+    """Handle SIGTERM. Raises Terminated."""
+    raise Terminated
 
 
 @dataclass
@@ -42,6 +56,7 @@ class Outcome:
     seconds: float = 0.0
     counts: Counts = field(default_factory=Counts)
     note: str = ""
+    interrupted: bool = False
 
 
 def counts_of_junit(path: Path) -> Counts:
@@ -65,6 +80,26 @@ def reason_to_skip(words: list[str]) -> str:
     return ""
 
 
+def run_to_its_end(words: list[str]) -> int:
+    """Run a command and return its exit code.
+
+    Raises KeyboardInterrupt after the command ended: pytest takes its testbed down when it is interrupted, and
+    subprocess.run would kill it a quarter of a second later.
+    """
+    process = subprocess.Popen(words, stdin=subprocess.DEVNULL)
+    try:
+        return process.wait()
+    except KeyboardInterrupt as interruption:
+        if isinstance(interruption, Terminated):
+            process.send_signal(signal.SIGINT)
+        try:
+            process.wait(timeout=TEARDOWN_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        raise
+
+
 def run_stage(line: str, reports: Path) -> Outcome:
     """Run one stage, written as `NAME|NEEDS|COMMAND`; `{junit}` in the command is the file pytest is to write."""
     name, needs, command = line.split("|", 2)
@@ -79,18 +114,23 @@ def run_stage(line: str, reports: Path) -> Outcome:
     print(f"\n==> {name}", flush=True)
     started = time.monotonic()
     words = [word.replace("{junit}", str(junit)) for word in shlex.split(command)]
-    done = subprocess.run(words, stdin=subprocess.DEVNULL, check=False)
+    try:
+        exit_code = run_to_its_end(words)
+    except KeyboardInterrupt:
+        outcome.seconds, outcome.counts.failed = time.monotonic() - started, 1
+        outcome.note, outcome.interrupted = "interrupted", True
+        return outcome
     outcome.seconds = time.monotonic() - started
     if "{junit}" in command and junit.exists():
         outcome.counts = counts_of_junit(junit)
-        if done.returncode != 0 and not outcome.counts.failed:
+        if exit_code != 0 and not outcome.counts.failed:
             outcome.counts.failed += 1
-            outcome.note = f"exit code {done.returncode}"
-    elif done.returncode == 0 and "{junit}" not in command:
+            outcome.note = f"exit code {exit_code}"
+    elif exit_code == 0 and "{junit}" not in command:
         outcome.counts.passed = 1
     else:
         outcome.counts.failed = 1
-        outcome.note = f"exit code {done.returncode}"
+        outcome.note = f"exit code {exit_code}"
     return outcome
 
 
@@ -101,7 +141,14 @@ def main() -> int:
     parser.add_argument("stages", nargs="+", help="NAME|NEEDS|COMMAND")
     options = parser.parse_args()
     options.reports.mkdir(parents=True, exist_ok=True)
-    outcomes = [run_stage(line, options.reports) for line in options.stages]
+    # in a background job SIGINT is ignored from the start; the stages are to heed it all the same
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, terminated)
+    outcomes: list[Outcome] = []
+    for line in options.stages:
+        outcomes.append(run_stage(line, options.reports))
+        if outcomes[-1].interrupted:
+            break
     total = Counts()
     print(f"\n{'stage':24} {'seconds':>8} {'passed':>7} {'failed':>7} {'skipped':>8}")
     for outcome in outcomes:

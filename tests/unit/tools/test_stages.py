@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -46,3 +48,43 @@ def test_nothing_run_is_a_failure(tmp_path: Path) -> None:
 def test_a_runner_that_dies_is_a_failure(tmp_path: Path) -> None:
     """No JUnit file, no success."""
     assert run(tmp_path, f"tests||{sys.executable} -c pass {{junit}}") == (1, "0 passed, 1 failed, 0 skipped")
+
+
+TESTBED = """
+import pathlib, time, pytest
+
+@pytest.fixture
+def testbed():
+    pathlib.Path("up").touch()
+    yield
+    time.sleep(1)  # longer than subprocess.run leaves to an interrupted process
+    pathlib.Path("down").touch()
+
+def test_something(testbed):
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "to_the_group"),
+    [pytest.param(signal.SIGINT, True, id="ctrl-c"), pytest.param(signal.SIGTERM, False, id="terminated")],
+)
+def test_an_interrupted_stage_takes_its_testbed_down(tmp_path: Path, number: int, to_the_group: bool) -> None:
+    """Nothing is left running, the later stages are not begun, and the run has failed."""
+    (tmp_path / "test_slow.py").write_text(TESTBED, encoding="utf-8")
+    stage = f"slow||{sys.executable} -m pytest -q -p no:cacheprovider -c /dev/null --rootdir . --junitxml={{junit}} test_slow.py"
+    command = [sys.executable, str(TOOL), "--reports", str(tmp_path), stage, "later||touch later"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "up").exists():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    if to_the_group:
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)
+    output, _ = process.communicate(timeout=30)
+    assert (tmp_path / "down").exists()
+    assert not (tmp_path / "later").exists()
+    assert process.returncode == 1
+    assert output.strip().splitlines()[-1] == "0 passed, 1 failed, 0 skipped"
