@@ -7,7 +7,8 @@ MAKEFLAGS += --no-print-directory
 BUILD := $(CURDIR)/.build
 COLLECTIONS := $(BUILD)/collections
 INSTALLED := $(COLLECTIONS)/ansible_collections/podnet/upkeep
-TARBALL := $(BUILD)/podnet-upkeep-0.1.0.tar.gz
+VERSION := $(shell sed -n 's/^version: *//p' galaxy.yml)
+TARBALL := $(BUILD)/podnet-upkeep-$(VERSION).tar.gz
 VENV := $(CURDIR)/.venv
 LATEST := $(VENV)/core-latest
 OLDEST := $(VENV)/core-2.19
@@ -30,7 +31,7 @@ unexport ANSIBLE_CONFIG KUBECONFIG
 RUN_STAGES = $(MAIN)/bin/python tests/tools/stages.py --reports $(BUILD)/reports
 PYTEST = -m pytest -q --junitxml={junit}
 
-.PHONY: help demo test test-unit test-testbed test-molecule test-long lint build install-collection venvs prerequisites binaries clean
+.PHONY: help demo test test-unit test-testbed test-molecule test-long lint build findings-page install-collection venvs prerequisites binaries clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 20
@@ -58,7 +59,7 @@ $(LINT)/.done: tests/requirements/lint.txt | prerequisites
 $(IMPORTER)/.done: tests/requirements/galaxy-importer.txt | prerequisites
 	$(call make_venv,$(PYTHON_LATEST),3.12 3.13 3.14,$<)
 
-ALL_VENVS := $(OLDEST)/.done $(if $(PYTHON_LATEST),$(LATEST)/.done $(LINT)/.done $(IMPORTER)/.done)
+ALL_VENVS := $(if $(PYTHON_OLDEST),$(OLDEST)/.done) $(if $(PYTHON_LATEST),$(LATEST)/.done $(LINT)/.done $(IMPORTER)/.done)
 
 venvs: $(ALL_VENVS) ## make all Python environments
 
@@ -81,26 +82,28 @@ demo: install-collection ## the main job on this machine: a sick cluster, audit,
 	@$(MAIN)/bin/python -m demo --reports $(DEMO_REPORTS)
 
 ROOT_TOOLS := root systemd-nspawn debootstrap
-# a need that nothing meets where there is no Python for the newest ansible-core: its stages are skipped with this reason
+# a need that nothing meets where there is no Python for one of the two ansible-core: its stages are skipped with this reason
 NEWEST := $(if $(PYTHON_LATEST),,python-3.12)
+OLDER := $(if $(PYTHON_OLDEST),,python-3.11)
 LINT_STAGES = \
   'ruff|$(NEWEST)|$(LINT)/bin/ruff check .' \
   'ruff-format|$(NEWEST)|$(LINT)/bin/ruff format --check .' \
-  'mypy-collection|$(NEWEST)|env MYPYPATH=$(COLLECTIONS) $(LINT)/bin/mypy --config-file pyproject.toml --cache-dir $(BUILD)/mypy -p ansible_collections.podnet.upkeep.plugins.module_utils' \
+  'mypy-collection|$(NEWEST)|env MYPYPATH=$(COLLECTIONS) $(LINT)/bin/mypy --config-file pyproject.toml --cache-dir $(BUILD)/mypy -p ansible_collections.podnet.upkeep.plugins' \
   'mypy-tests|$(NEWEST)|env MYPYPATH=$(CURDIR)/tests $(LINT)/bin/mypy --config-file pyproject.toml --cache-dir $(BUILD)/mypy-tests -p testbed -p harness -p demo' \
+  'mypy-tools|$(NEWEST)|env MYPYPATH=$(COLLECTIONS) $(LINT)/bin/mypy --config-file pyproject.toml --cache-dir $(BUILD)/mypy-tools tests/tools' \
   'ansible-lint|$(NEWEST)|env PATH=$(LINT)/bin:$(PATH) $(LINT)/bin/ansible-lint --offline --profile production' \
   'changelog|$(NEWEST)|$(LINT)/bin/antsibull-changelog lint' \
-  'docs|$(NEWEST)|env PATH=$(LINT)/bin:$(PATH) $(LINT)/bin/antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck .' \
+  'docs|$(NEWEST)|env PATH=$(LINT)/bin:$(PATH) $(LINT)/bin/antsibull-docs lint-collection-docs --plugin-docs .' \
   'sanity|$(NEWEST)|tests/tools/sanity.sh $(TARBALL) $(LATEST)' \
   'galaxy-importer|$(NEWEST)|env PATH=$(IMPORTER)/bin:$(PATH) tests/tools/galaxy_importer.sh $(TARBALL) $(IMPORTER)'
 UNIT_STAGES = \
-  'unit-2.19||$(OLDEST)/bin/python $(PYTEST) tests/unit' \
+  'unit-2.19|$(OLDER)|$(OLDEST)/bin/python $(PYTEST) tests/unit' \
   'unit-latest|$(NEWEST)|$(LATEST)/bin/python $(PYTEST) tests/unit'
 CONTROL_PLANE_STAGES = \
   'programs||$(MAIN)/bin/python -m testbed binaries' \
   'control-plane||$(MAIN)/bin/python $(PYTEST) -m "testbed and not hosts and not long" tests/integration'
 HOSTS_STAGES = \
-  'hosts-2.19|$(ROOT_TOOLS)|$(OLDEST)/bin/python $(PYTEST) -m "hosts and not long" tests/integration' \
+  'hosts-2.19|$(ROOT_TOOLS) $(OLDER)|$(OLDEST)/bin/python $(PYTEST) -m "hosts and not long" tests/integration' \
   'hosts-latest|$(ROOT_TOOLS) $(NEWEST)|$(LATEST)/bin/python $(PYTEST) -m "hosts and not long" tests/integration'
 MOLECULE_STAGES = \
   'molecule|$(ROOT_TOOLS) $(NEWEST)|env PATH=$(LATEST)/bin:$(PATH) $(LATEST)/bin/molecule test --all --report'
@@ -124,6 +127,9 @@ test-molecule: venvs install-collection ## molecule scenarios on the real testbe
 
 test-long: venvs install-collection ## long matrices and big sizes
 	@$(RUN_STAGES) 'long|$(ROOT_TOOLS)|$(MAIN)/bin/python $(PYTEST) -m long tests/unit tests/integration'
+
+findings-page: install-collection ## write the page of all findings from the catalogue
+	@$(MAIN)/bin/python tests/tools/findings_page.py docs/docsite/rst/findings.rst
 
 clean: ## remove what the targets made in the work tree (the cache of built programs stays)
 	@rm -rf $(BUILD) $(VENV) $(DEMO_REPORTS)
