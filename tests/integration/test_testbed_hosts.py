@@ -262,7 +262,7 @@ def remains(directory: Path, index: int, hosts: list[str]) -> list[str]:
     left = [f"mount {target}" for target in mount_points_below(directory, mounts)]
     if directory.exists():
         left.append(f"folder {directory}")
-    if network.bridge_exists(index):
+    if not network.number_is_free(index):
         left.append(f"bridge {network.bridge_name(index)}")
     for host in hosts:
         name = guest.machine_name(index, host)

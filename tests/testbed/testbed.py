@@ -35,6 +35,7 @@ class Testbed:
     def __init__(self, directory: Path) -> None:
         """Open the testbed in `directory` (see `up` and `attach`)."""
         self.directory = directory
+        self._inode = directory.stat().st_ino
         self.name = directory.name
         self.index = paths.index_of(directory)
         self._spec = TestbedSpec.from_json(json.loads((directory / "spec.json").read_text(encoding="utf-8")))
@@ -109,13 +110,17 @@ class Testbed:
 
     @classmethod
     def create(cls, spec: TestbedSpec, owner: int | None = None) -> Testbed:
-        """Bring a testbed up; it stays until `down`, or until the process `owner` is gone and somebody reaps."""
+        """Bring a testbed up; it stays until `down`, or until the process `owner` is gone and somebody reaps.
+
+        One of the same name is replaced, unless another living process owns it: that raises RuntimeError.
+        """
         remove_orphans()
         responsible = os.getpid() if owner is None else owner  # should this process be killed before it is complete
         documents = {
             "spec.json": spec.to_json(),
             "owner.json": {"pid": responsible, "start_time": processes.start_time_of(responsible)},
         }
+        _refuse_to_replace(paths.testbeds_root() / spec.name)
         _remove(paths.testbeds_root() / spec.name)
         directory, _index = paths.claim(spec.name, documents, _index_is_usable)
         try:
@@ -170,15 +175,15 @@ class Testbed:
         self.control_plane.restart_controller_manager(**changes)
 
     def down(self) -> None:
-        """Take everything down and delete the run folder."""
-        _remove(self.directory)
+        """Take everything down and delete the run folder; a later testbed of the same name is left alone."""
+        _remove(self.directory, self._inode)
 
 
 def _index_is_usable(index: int) -> bool:
-    """No bridge of this index is there (it may be one of another cache folder)."""
-    from .hosts.network import bridge_exists
+    """No link of this index is there (it may be one of another cache folder)."""
+    from .hosts.network import number_is_free
 
-    return not bridge_exists(index)
+    return number_is_free(index)
 
 
 def take_down(name: str) -> None:
@@ -194,10 +199,11 @@ def _no_such(name: str) -> NoSuchTestbedError:
     return NoSuchTestbedError(f"no testbed {name!r} (there are: {known})")
 
 
-def _remove(directory: Path) -> None:
+def _remove(directory: Path, inode: int | None = None) -> None:
     """Remove a testbed from its files alone: processes, guests, mounts, cgroups, bridge, folder.
 
-    Nothing there is fine, and so is another process that removes it at the same time.
+    Nothing there is fine, and so is another process that removes it at the same time. `inode` tells a testbed from a
+    later one of the same name, which is kept.
     """
     try:
         handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
@@ -207,6 +213,8 @@ def _remove(directory: Path) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX)
         if not directory.exists() or directory.stat().st_ino != os.fstat(handle).st_ino:
             return  # somebody else has removed it while we waited
+        if inode is not None and os.fstat(handle).st_ino != inode:
+            return
         for record in processes.records(directory):
             if not record.name.startswith("guest-"):
                 processes.stop(directory, record.name, number=signal.SIGKILL)  # nothing of it is to be kept
@@ -217,6 +225,15 @@ def _remove(directory: Path) -> None:
         paths.discard(directory)
     finally:
         os.close(handle)
+
+
+def _refuse_to_replace(directory: Path) -> None:
+    try:
+        owner = json.loads((directory / "owner.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return
+    if owner["pid"] != os.getpid() and processes.start_time_of(owner["pid"]) == owner["start_time"]:
+        raise RuntimeError(f"the testbed {directory.name!r} is in use by process {owner['pid']}; choose another name")
 
 
 def _owner_is_gone(directory: Path) -> bool:

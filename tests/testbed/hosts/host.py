@@ -8,6 +8,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import processes
+from .base import HostError
 from .network import host_address
 
 
@@ -108,11 +110,21 @@ class Host:
         return HostFacts(**values)
 
     def wait_ready(self, seconds: float = 60) -> None:
-        """Wait until SSH answers; TimeoutError after `seconds`."""
+        """Wait until SSH answers.
+
+        Raises TimeoutError after `seconds`, and HostError as soon as the guest has ended, each with its last words.
+        """
         end = time.monotonic() + seconds
-        while self.run("true", check=False).returncode != 0:
+        record = f"guest-{self.name}"
+        while (done := self.run("true", check=False)).returncode != 0:
+            known = processes.read(self._run_dir, record)
+            if known is not None and not processes.alive(known):
+                raise HostError(f"{self.name} ended while it started: {processes.tail(self._run_dir, record)}")
             if time.monotonic() > end:
-                raise TimeoutError(f"{self.name} ({self.address}) does not answer over SSH")
+                raise TimeoutError(
+                    f"{self.name} ({self.address}) does not answer over SSH: {done.stderr.strip()}; "
+                    f"its console: {processes.tail(self._run_dir, record, 15)}"
+                )
             time.sleep(0.3)
 
     def disconnect(self) -> None:

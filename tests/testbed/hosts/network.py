@@ -40,9 +40,10 @@ def ip(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["ip", *words], capture_output=True, text=True, check=check)
 
 
-def bridge_exists(index: int) -> bool:
-    """Whether the bridge is there."""
-    return (_LINKS / bridge_name(index)).exists()
+def number_is_free(index: int) -> bool:
+    """Whether no bridge and no guest of this number has a link on this machine."""
+    guests = f"vb-podnet-{index}-"  # as systemd-nspawn names its links
+    return not any(path.name == bridge_name(index) or path.name.startswith(guests) for path in _LINKS.iterdir())
 
 
 def bridge_up(index: int, run_dir: Path) -> None:
@@ -69,12 +70,41 @@ def _owner_text(run_dir: Path) -> str:
     return str(run_dir)[-200:]  # the kernel takes 255 characters
 
 
-def bridge_down(index: int, run_dir: Path) -> None:
-    """Delete the bridge of this testbed; none, or one of another testbed, is fine."""
+def bridge_ports(index: int, run_dir: Path) -> list[str]:
+    """Names of the links on the bridge of this testbed: the guests' ends on this machine; none for another's bridge."""
+    if not _owns_bridge(index, run_dir):
+        return []
+    folder = _LINKS / bridge_name(index) / "brif"
+    try:
+        return sorted(entry.name for entry in folder.iterdir())
+    except FileNotFoundError:
+        return []
+
+
+def delete_links(names: list[str]) -> None:
+    """Delete links; one that is gone already is fine.
+
+    The kernel removes those of a dead guest by itself, but some time later; until then a new guest of the same name
+    cannot have its link, and its nspawn ends with "File exists".
+
+    Raises HostError when a link stays.
+    """
+    for name in names:
+        done = ip("link", "delete", name, check=False)
+        if done.returncode != 0 and (_LINKS / name).exists():
+            raise HostError(f"the link {name} cannot be deleted: {done.stderr.strip()}")
+
+
+def _owns_bridge(index: int, run_dir: Path) -> bool:
     alias = _LINKS / bridge_name(index) / "ifalias"
     try:
         owner = alias.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
-        return
-    if owner in ("", _owner_text(run_dir)):  # empty: its testbed was killed between two commands
+        return False
+    return owner in ("", _owner_text(run_dir))  # empty: its testbed was killed between two commands
+
+
+def bridge_down(index: int, run_dir: Path) -> None:
+    """Delete the bridge of this testbed; none, or one of another testbed, is fine."""
+    if _owns_bridge(index, run_dir):
         ip("link", "delete", bridge_name(index))

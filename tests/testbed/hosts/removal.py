@@ -29,10 +29,12 @@ def cleanup(run_dir: Path, index: int) -> None:
     for socket in run_dir.glob("ssh[0-9]*"):
         command = ["ssh", "-o", f"ControlPath={socket}", "-O", "exit", "testbed"]
         subprocess.run(command, capture_output=True, check=False)
+    links = network.bridge_ports(index, run_dir) if (run_dir / "bridge").exists() else []
     for name in names:
         processes.stop(run_dir, guest.record_name(name), number=signal.SIGKILL)
         cgroups.kill(index, name)
         _forget_in_nspawn(index, name, guest.folder_of(run_dir, name) / "root")
+    network.delete_links(links)
     unmount_below(run_dir)
     for name in names:
         _retry(functools.partial(cgroups.remove, index, name))
