@@ -35,7 +35,7 @@ class Testbed:
     def __init__(self, directory: Path) -> None:
         """Open the testbed in `directory` (see `up` and `attach`)."""
         self.directory = directory
-        self._inode = directory.stat().st_ino
+        self._claimed = _claimed_at(directory)
         self.name = directory.name
         self.index = paths.index_of(directory)
         self._spec = TestbedSpec.from_json(json.loads((directory / "spec.json").read_text(encoding="utf-8")))
@@ -176,7 +176,7 @@ class Testbed:
 
     def down(self) -> None:
         """Take everything down and delete the run folder; a later testbed of the same name is left alone."""
-        _remove(self.directory, self._inode)
+        _remove(self.directory, self._claimed)
 
 
 def _index_is_usable(index: int) -> bool:
@@ -199,11 +199,16 @@ def _no_such(name: str) -> NoSuchTestbedError:
     return NoSuchTestbedError(f"no testbed {name!r} (there are: {known})")
 
 
-def _remove(directory: Path, inode: int | None = None) -> None:
+def _claimed_at(directory: Path) -> int:
+    """When this folder was claimed, in nanoseconds: inodes are used again, this is not."""
+    return (directory / "index.json").stat().st_mtime_ns
+
+
+def _remove(directory: Path, claimed: int | None = None) -> None:
     """Remove a testbed from its files alone: processes, guests, mounts, cgroups, bridge, folder.
 
-    Nothing there is fine, and so is another process that removes it at the same time. `inode` tells a testbed from a
-    later one of the same name, which is kept.
+    Nothing there is fine, and so is another process that removes it at the same time. `claimed` tells a testbed from
+    a later one of the same name, which is kept.
     """
     try:
         handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
@@ -213,7 +218,7 @@ def _remove(directory: Path, inode: int | None = None) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX)
         if not directory.exists() or directory.stat().st_ino != os.fstat(handle).st_ino:
             return  # somebody else has removed it while we waited
-        if inode is not None and os.fstat(handle).st_ino != inode:
+        if claimed is not None and _claimed_at(directory) != claimed:
             return
         for record in processes.records(directory):
             if not record.name.startswith("guest-"):
