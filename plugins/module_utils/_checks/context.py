@@ -11,6 +11,7 @@ import ipaddress
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.cilium_view import CiliumView
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.allocator import find_settings, kubeadm_flags
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import (
     ClusterState,
@@ -43,6 +44,11 @@ class Context:
     def __init__(self, state: ClusterState, settings: AuditSettings | None = None) -> None:
         self.state = state
         self.settings = settings or AuditSettings()
+
+    @functools.cached_property
+    def cilium(self) -> CiliumView:
+        """Cilium of this cluster."""
+        return CiliumView(self.state)
 
     @functools.cached_property
     def allocator(self) -> AllocatorSettings:

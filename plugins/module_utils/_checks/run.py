@@ -10,13 +10,56 @@ import typing as t
 from collections import Counter
 from collections.abc import Sequence
 
-from ansible_collections.podnet.upkeep.plugins.module_utils._checks import pod_cidrs, pods, pool
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks import (
+    agents,
+    cilium_config,
+    cilium_ipam,
+    control_plane,
+    endpoints,
+    events,
+    host_network,
+    identities,
+    ipam_models,
+    kvstore,
+    pod_cidrs,
+    pods,
+    pool,
+)
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.catalogue import SEVERITIES
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding import Finding, ordered
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import condition, name_of
 
-_CHECKS = (pod_cidrs.check, pods.check, pool.check_pool, pool.check_settings, pool.check_unknown)
+_CHECKS = (
+    pod_cidrs.check,
+    pods.check,
+    pool.check_pool,
+    pool.check_settings,
+    pool.check_unknown,
+    cilium_config.check,
+    identities.check,
+    cilium_ipam.check,
+    endpoints.check,
+    events.check,
+    control_plane.check,
+    ipam_models.check,
+    agents.check,
+    kvstore.check,
+    host_network.check,
+)
+
+
+# key of the document -> the part of it that a subject gives
+_SECTIONS: t.Final = {
+    "cilium": cilium_config.section,
+    "identities": identities.section,
+    "endpoints": endpoints.section,
+    "cilium_ipam": cilium_ipam.section,
+    "kvstore": kvstore.section,
+    "agents": agents.section,
+    "ipam_report": ipam_models.section,
+    "control_plane": control_plane.section,
+}
 
 
 def run_checks(context: Context) -> list[Finding]:
@@ -40,6 +83,7 @@ def document(context: Context) -> dict[str, t.Any]:
         "nodes": nodes,
         "findings": [finding.to_dict() for finding in findings],
         "unknown": dict(context.state.unknown),
+        **{key: section(context) for key, section in _SECTIONS.items()},
     }
 
 
