@@ -7,10 +7,10 @@ from typing import Any
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import AuditSettings, Context
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.run import document
-from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import ClusterState
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.resources import RESOURCES
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import FORMAT, ClusterState
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_manager import settings_from_options
 
-RESOURCES = ("nodes", "pods", "daemonsets", "configmaps", "leases")
 ALLOCATOR = {"cluster_cidrs": ["10.0.0.0/16"], "service_ranges": ["10.96.0.0/16"]}
 
 
@@ -78,10 +78,12 @@ def content(unknown: Mapping[str, str] | None = None, **resources: Sequence[Any]
     """The JSON form of a state; resources that are not named are empty, those in `unknown` are absent."""
     unknown = dict(unknown or {})
     return {
-        "format": 1,
+        "format": FORMAT,
         "taken_at": "2026-11-01T00:00:00+00:00",
         "server_version": "v1.36.1",
-        "resources": {name: list(resources.get(name, ())) for name in RESOURCES if name not in unknown},
+        "resources": {
+            name: list(resources.get(name, ())) for name in {**RESOURCES, **resources} if name not in unknown
+        },
         "unknown": unknown,
     }
 

@@ -19,7 +19,12 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.allocator i
     kubeadm_flags,
     replicas,
 )
-from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.permissions import PERMISSIONS
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.permissions import (
+    FEATURE_PERMISSIONS,
+    PERMISSIONS,
+)
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.resources import NODE_CIDR_RESOURCES
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import name_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_manager import (
     RANGE_ALLOCATOR,
     settings_from_flags,
@@ -156,10 +161,35 @@ def _words(value: t.Any) -> str:
     return ("on" if value else "off") if isinstance(value, bool) else str(value)
 
 
+# resources that say nothing where their CNI does not run
+_ONLY_WITH: t.Final = {
+    "ippools": ("calico-node", "canal"),
+    "blockaffinities": ("calico-node", "canal"),
+    "cninodes": ("aws-node",),
+    "nodenetworkconfigs": ("azure-cns",),
+}
+_OF_CILIUM: t.Final = ("deployments", "clusterroles")
+
+
+def _matters(context: Context, resource: str) -> bool:
+    """Whether anything is unknown without it: the objects of a CNI that does not run here say nothing."""
+    if "daemonsets" in context.state.unknown:
+        return resource in NODE_CIDR_RESOURCES or context.cilium.installed
+    if resource.startswith("cilium") or resource in _OF_CILIUM:
+        return context.cilium.installed
+    running = {name_of(one) for one in context.state.of("daemonsets")}
+    if resource in _ONLY_WITH:
+        return bool(running.intersection(_ONLY_WITH[resource]))
+    # a controller-manager that cuts the cluster CIDR itself looks at no such object
+    return not resource.startswith("clustercidrs") or context.allocator.allocate_node_cidrs is not True
+
+
 def check_unknown(context: Context) -> Iterator[Finding]:
     """What could not be read, the RBAC rule that would allow it, and what is unknown without it."""
     for resource, reason in sorted(context.state.unknown.items()):
-        permission = PERMISSIONS.get(resource)
+        if not _matters(context, resource):
+            continue
+        permission = PERMISSIONS.get(resource) or FEATURE_PERMISSIONS.get(resource)
         evidence: dict[str, t.Any] = {"reason": reason}
         summary = f"{resource}: {reason}"
         if permission is not None:

@@ -11,7 +11,7 @@ import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.pruning import is_controller_manager
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.pruning_pods import is_controller_manager
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import (
     TERMINAL_PHASES,
     ClusterState,

@@ -7,67 +7,160 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
-from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.permissions import (
-    CONFIG_MAPS,
-    LEASES,
-    PERMISSIONS,
-)
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.permissions import PERMISSIONS
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.pruning import prune
-from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import ClusterState, Object
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.resources import (
+    EVENT_REASONS,
+    NODE_CIDR_RESOURCES,
+    RESOURCES,
+    Resource,
+)
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import ClusterState, Object, name_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import ApiError
 
 _PAGE_SIZE = 500
-_LISTS = {"nodes": "/api/v1/nodes", "pods": "/api/v1/pods", "daemonsets": "/apis/apps/v1/daemonsets"}
-_OBJECTS = {
-    "configmaps": tuple(f"/api/v1/namespaces/kube-system/configmaps/{name}" for name in CONFIG_MAPS),
-    "leases": tuple(f"/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/{name}" for name in LEASES),
-}
+# the core of the API is everywhere; asking for it would cost a request for nothing
+_ALWAYS_SERVED = ("", "apps", "coordination.k8s.io", "rbac.authorization.k8s.io", "storage.k8s.io")
+# DaemonSets whose namespace may hold a ConfigMap or Deployment of theirs
+_CNI_DAEMON_SETS = ("cilium", "anetd", "kube-flannel-ds", "kube-flannel")
+# Two lists at once: one is parsed while the other is on its way. More would hold more whole pages in memory.
+_LISTS_AT_ONCE = 2
 
 
-def collect(client: KubeClient) -> ClusterState:
+@dataclass(frozen=True)
+class LiveOptions:
+    """What is read: which resources, what besides them, and where Cilium is when its DaemonSet does not tell."""
+
+    resources: Collection[str] = tuple(RESOURCES)
+    agents: bool = False
+    agent_concurrency: int = 10
+    logs: bool = False
+    hosts: Sequence[Mapping[str, object]] = field(default_factory=tuple)
+    cilium_namespace: str = ""
+
+
+ONLY_NODE_CIDRS = LiveOptions(resources=NODE_CIDR_RESOURCES)
+
+
+def collect(client: KubeClient, options: LiveOptions = ONLY_NODE_CIDRS) -> ClusterState:
     """Read the cluster.
 
-    What RBAC forbids (403) becomes ``unknown`` with the missing permission. Every other failure is raised as ApiError:
-    half a picture that nobody forbade is no picture.
+    What RBAC forbids (403) becomes ``unknown`` with the missing permission; what the cluster does not serve is
+    ``absent``. Every other failure is raised as ApiError: half a picture that nobody forbade is no picture.
     """
     version = client.server_version()
     taken_at = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
-    resources: dict[str, tuple[Object, ...]] = {}
-    unknown: dict[str, str] = {}
-    for resource, permission in PERMISSIONS.items():
-        try:
-            resources[resource] = tuple(_read(client, resource))
-        except ApiError as error:
-            if error.status != 403:
-                raise
-            words = error.server_message or str(error)
-            unknown[resource] = f"the permission to {permission.sentence} is missing ({words})"
-    return ClusterState(taken_at=taken_at, server_version=version, resources=resources, unknown=unknown)
+    reader = _Reader(client, _served(client, options.resources), options.cilium_namespace)
+    asked = [RESOURCES[name] for name in RESOURCES if name in options.resources]
+    with ThreadPoolExecutor(_LISTS_AT_ONCE) as pool:
+        # the namespaces of the CNI are known from its DaemonSets
+        first = [one for one in asked if one.name == "daemonsets"]
+        reader.read_all(pool, first)
+        reader.read_all(pool, [one for one in asked if one not in first])
+    return ClusterState(
+        taken_at=taken_at,
+        server_version=version,
+        resources={one.name: reader.resources[one.name] for one in asked if one.name in reader.resources},
+        unknown=reader.unknown,
+        absent=frozenset(reader.absent),
+        origin=f"API of {client.host}",
+    )
 
 
-def _read(client: KubeClient, resource: str) -> list[Object]:
-    if resource in _OBJECTS:
-        found = (client.find(path) for path in _OBJECTS[resource])
-        return [prune(resource, obj) for obj in found if obj is not None]
+def _served(client: KubeClient, wanted: Collection[str]) -> Mapping[str, frozenset[str]] | None:
+    """{group: its versions}; None when discovery is forbidden, and not asked when every group is part of the core."""
+    if all(RESOURCES[name].group in _ALWAYS_SERVED for name in wanted):
+        return None
     try:
-        return list(_pages(client, resource))
+        groups = client.get("/apis").get("groups") or ()
     except ApiError as error:
-        if error.status != 410:
+        if error.status != 403:
             raise
-    # the continue token expired half way: once more from the start, as one consistent picture
-    return list(_pages(client, resource))
+        return None
+    return {
+        str(group.get("name")): frozenset(str(one.get("version")) for one in group.get("versions") or ())
+        for group in groups
+    }
 
 
-def _pages(client: KubeClient, resource: str) -> Iterator[Object]:
-    """Pruned objects, page by page: of a hundred thousand pods only one page is ever held whole."""
-    token = ""
-    while True:
-        page = client.get(_LISTS[resource], {"limit": _PAGE_SIZE, **({"continue": token} if token else {})})
-        for obj in page.get("items") or ():
-            yield prune(resource, obj)
-        token = str((page.get("metadata") or {}).get("continue") or "")
-        if not token:
-            return
+class _Reader:
+    def __init__(self, client: KubeClient, served: Mapping[str, frozenset[str]] | None, cilium_namespace: str) -> None:
+        self._client = client
+        self._served = served
+        self._cilium_namespace = cilium_namespace
+        self.resources: dict[str, tuple[Object, ...]] = {}
+        self.unknown: dict[str, str] = {}
+        self.absent: set[str] = set()
+
+    def read_all(self, pool: ThreadPoolExecutor, kinds: Sequence[Resource]) -> None:
+        """Read these, some at a time; the first failure that is no missing permission is raised."""
+        for _done in pool.map(self._read, kinds):
+            pass
+
+    def _read(self, kind: Resource) -> None:
+        for version in self._versions(kind):
+            try:
+                self.resources[kind.name] = tuple(self._objects(kind, version))
+                return
+            except ApiError as error:
+                if error.status == 404 and not kind.names:
+                    continue  # the group is served, this kind of it is not
+                if error.status != 403:
+                    raise
+                words = error.server_message or str(error)
+                sentence = PERMISSIONS[kind.name].sentence
+                self.unknown[kind.name] = f"the permission to {sentence} is missing ({words})"
+                return
+        self.resources[kind.name] = ()
+        self.absent.add(kind.name)
+
+    def _versions(self, kind: Resource) -> Sequence[str]:
+        if self._served is None or kind.group in _ALWAYS_SERVED:
+            return kind.versions
+        return [version for version in kind.versions if version in self._served.get(kind.group, ())]
+
+    def _objects(self, kind: Resource, version: str) -> list[Object]:
+        if kind.names:
+            places = self._namespaces() if kind.namespaced and not kind.namespace else [kind.namespace]
+            paths = [f"{kind.path(version, place)}/{name}" for place in places for name in kind.names]
+            return [prune(kind.name, obj) for path in paths if (obj := self._client.find(path)) is not None]
+        if kind.name == "events":
+            return [obj for reason in EVENT_REASONS for obj in self._list(kind, version, f"reason={reason}")]
+        return self._list(kind, version)
+
+    def _namespaces(self) -> list[str]:
+        """kube-system, and where the CNI has its objects."""
+        found = {"kube-system", self._cilium_namespace or "kube-system"}
+        for one in self.resources.get("daemonsets", ()):
+            if name_of(one) in _CNI_DAEMON_SETS:
+                found.add(str(one["metadata"].get("namespace") or "kube-system"))
+        return sorted(found)
+
+    def _list(self, kind: Resource, version: str, selector: str = "") -> list[Object]:
+        path = kind.path(version)
+        try:
+            return list(self._pages(kind.name, path, selector))
+        except ApiError as error:
+            if error.status != 410:
+                raise
+        # the continue token expired half way: once more from the start, as one consistent picture
+        return list(self._pages(kind.name, path, selector))
+
+    def _pages(self, resource: str, path: str, selector: str) -> Iterator[Object]:
+        """Pruned objects, page by page: of a hundred thousand pods only one page is ever held whole."""
+        token = ""
+        chosen = {"fieldSelector": selector} if selector else {}
+        while True:
+            page = self._client.get(path, {"limit": _PAGE_SIZE, **chosen, **({"continue": token} if token else {})})
+            items = page.get("items") or []
+            token = str((page.get("metadata") or {}).get("continue") or "")
+            items.reverse()
+            while items:  # each whole object goes as soon as its part is taken
+                yield prune(resource, items.pop())
+            if not token:
+                return

@@ -10,13 +10,16 @@ import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-CONFIG_MAPS = ("kubeadm-config", "cilium-config", "calico-config")
-LEASES = ("kube-controller-manager",)
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.resources import RESOURCES
 
 
 @dataclass(frozen=True)
 class Permission:
-    """One rule of a ClusterRole (or of a Role in ``namespace``), and what cannot be said without it."""
+    """One rule of a ClusterRole (or of a Role in ``namespace``), and what cannot be said without it.
+
+    ``also_in``: further namespaces in which the objects are looked up, in words. ``feature``: the option of the audit
+    that needs it; empty: every audit does.
+    """
 
     verb: str
     resource: str
@@ -24,14 +27,17 @@ class Permission:
     namespace: str = ""
     names: tuple[str, ...] = ()
     without: str = ""
+    also_in: str = ""
+    feature: str = ""
 
     @property
     def sentence(self) -> str:
         """The act in words: ``list daemonsets.apps in all namespaces``."""
         resource = f"{self.resource}.{self.group}" if self.group else self.resource
-        if self.resource == "nodes":
+        if self.resource in _CLUSTER_SCOPED:
             return f"{self.verb} {resource}"
-        return f"{self.verb} {resource} in {f'namespace {self.namespace}' if self.namespace else 'all namespaces'}"
+        where = f"{self.verb} {resource} in {f'namespace {self.namespace}' if self.namespace else 'all namespaces'}"
+        return f"{where} and in {self.also_in}" if self.also_in else where
 
     def rule(self) -> dict[str, t.Any]:
         """The rule as RBAC writes it."""
@@ -41,29 +47,66 @@ class Permission:
         return rule
 
 
-PERMISSIONS: Mapping[str, Permission] = {
-    "nodes": Permission("list", "nodes", without="nothing about Nodes and their podCIDRs"),
-    "pods": Permission(
-        "list",
-        "pods",
-        without="whether pods have addresses outside their Node's podCIDR, and which flags kube-controller-manager has",
+_CLUSTER_SCOPED = frozenset(one.plural or one.name for one in RESOURCES.values() if not one.namespaced)
+_WITHOUT: Mapping[str, str] = {
+    "nodes": "nothing about Nodes and their podCIDRs",
+    "pods": "whether pods have addresses outside their Node's podCIDR, which flags kube-controller-manager has, and "
+    "which identities pods need",
+    "daemonsets": "which CNI runs, so podCIDRs of Nodes are not judged at all",
+    "configmaps": "the IPAM mode of Cilium or Calico, the configuration of Cilium, and whether kubeadm-config agrees with "
+    "the running flags",
+    "leases": "which of several controller-managers leads, and whether anybody leads",
+    "ciliumidentities": "how many identities are used and which are leaked",
+    "ciliumendpointslices": "which identities are in use where Cilium keeps endpoints in slices",
+    "ciliumendpoints": "which identities are in use, and which pods have no endpoint",
+    "namespaces": "which identities pods need, because labels of namespaces are part of them",
+    "deployments": "whether the cilium-operator runs, which collects identities",
+    "nodeleases": "which Leases are left behind by deleted Nodes",
+    "csinodes": "which CSINodes are left behind by deleted Nodes",
+    "apiservices": "whether garbage collection is blocked by an API that does not answer",
+    "events": "why pods could not start lately",
+    "clusterroles": "whether the cilium-operator may delete identities",
+    "ciliumnodes": "which blocks Cilium gave to which Node",
+    "ciliumnodeconfigs": "which Nodes run another configuration than cilium-config",
+    "ciliumpodippools": "the pools of Cilium's multi-pool IPAM",
+    "clustercidrs": "the pools of the out-of-tree allocator of podCIDRs",
+    "clustercidrs-in-tree": "the pools of the allocator of podCIDRs with ClusterCIDR objects",
+    "ippools": "the pools of Calico",
+    "blockaffinities": "which blocks Calico gave to which Node",
+    "cninodes": "what the VPC CNI of Amazon manages",
+    "nodenetworkconfigs": "which addresses Azure CNI gave to which Node",
+}
+_ALSO_IN: Mapping[str, str] = {
+    "configmaps": "the namespaces of Cilium and flannel",
+    "deployments": "the namespace of Cilium",
+}
+
+
+def _of_resource(name: str) -> Permission:
+    kind = RESOURCES[name]
+    namespace = kind.namespace or ("kube-system" if kind.names and kind.namespaced else "")
+    return Permission(
+        "get" if kind.names else "list",
+        kind.plural or kind.name,
+        kind.group,
+        namespace,
+        kind.names,
+        _WITHOUT[name],
+        _ALSO_IN.get(name, ""),
+    )
+
+
+PERMISSIONS: Mapping[str, Permission] = {name: _of_resource(name) for name in RESOURCES}
+
+# what options of the audit need besides
+FEATURE_PERMISSIONS: Mapping[str, Permission] = {
+    "agents": Permission(
+        "create",
+        "pods/exec",
+        without="what the agents of Cilium say",
+        feature="use_agents",
+        also_in="",
     ),
-    "daemonsets": Permission(
-        "list", "daemonsets", "apps", without="which CNI runs, so podCIDRs of Nodes are not judged at all"
-    ),
-    "configmaps": Permission(
-        "get",
-        "configmaps",
-        namespace="kube-system",
-        names=CONFIG_MAPS,
-        without="the IPAM mode of Cilium or Calico, and whether kubeadm-config agrees with the running flags",
-    ),
-    "leases": Permission(
-        "get",
-        "leases",
-        "coordination.k8s.io",
-        "kube-system",
-        LEASES,
-        without="which of several controller-managers leads",
-    ),
+    "logs": Permission("get", "pods/log", without="what log lines say about failures", feature="read_logs"),
+    "metrics": Permission("get", "pods/proxy", without="what metrics of Cilium say", feature="use_agents"),
 }

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 Shape: t.TypeAlias = "type | list[t.Any] | dict[str, t.Any]"
 
 _TEXTS: Shape = {"": str}
+_OWNER: Shape = {"kind": str, "name": str, "uid": str, "controller": bool}
 _METADATA: Shape = {
     "name*": str,
     "namespace": str,
@@ -27,8 +28,25 @@ _METADATA: Shape = {
     "labels": _TEXTS,
     "annotations": _TEXTS,
     "finalizers": [str],
+    "ownerReferences": [_OWNER],
+    "generation": int,
+    "managedFields": [{"manager": str, "operation": str, "time": str}],
 }
-_CONTAINER: Shape = {"name": str, "command": [str], "args": [str]}
+_CONDITIONS: Shape = [{"type": str, "status": str, "reason": str, "message": str}]
+_CONTAINER: Shape = {"name": str, "command": [str], "args": [str], "image": str}
+_LEASE: Shape = {
+    "metadata*": _METADATA,
+    "spec": {
+        "holderIdentity": str,
+        "leaseTransitions": int,
+        "leaseDurationSeconds": int,
+        "acquireTime": str,
+        "renewTime": str,
+    },
+}
+_ADDRESSING: Shape = [{"ipv4": str, "ipv6": str}]
+_NETWORKING: Shape = {"node": str, "addressing": _ADDRESSING}
+_ANY_SPEC: Shape = {"metadata*": _METADATA, "spec": {}}
 SHAPES: Mapping[str, Shape] = {
     "nodes": {
         "metadata*": _METADATA,
@@ -41,21 +59,129 @@ SHAPES: Mapping[str, Shape] = {
         },
         "status": {
             "addresses": [{"type": str, "address*": str}],
-            "conditions": [{"type": str, "status": str}],
+            "conditions": _CONDITIONS,
             "nodeInfo": _TEXTS,
             "capacity": _TEXTS,
+            "allocatable": _TEXTS,
         },
     },
     "pods": {
         "metadata*": _METADATA,
-        "spec": {"nodeName": str, "hostNetwork": bool, "containers": [_CONTAINER]},
-        "status": {"phase": str, "podIPs": [{"ip*": str}]},
+        "spec": {
+            "nodeName": str,
+            "hostNetwork": bool,
+            "serviceAccountName": str,
+            "containers": [_CONTAINER],
+            "namedPorts": [list],
+        },
+        "status": {
+            "phase": str,
+            "reason": str,
+            "startTime": str,
+            "waiting": str,
+            "restarts": int,
+            "podIPs": [{"ip*": str}],
+        },
     },
-    "daemonsets": {"metadata*": _METADATA},
+    "namespaces": {"metadata*": _METADATA},
+    "daemonsets": {"metadata*": _METADATA, "spec": {"images": [str]}, "status": {"": int}},
+    "deployments": {"metadata*": _METADATA, "spec": {"replicas": int, "images": [str]}, "status": {"": int}},
     "configmaps": {"metadata*": _METADATA, "data": _TEXTS},
-    "leases": {"metadata*": _METADATA, "spec": {"holderIdentity": str, "leaseTransitions": int}},
+    "leases": _LEASE,
+    "nodeleases": _LEASE,
+    "csinodes": {"metadata*": _METADATA},
+    "apiservices": {
+        "metadata*": _METADATA,
+        "spec": {"service": {"name": str, "namespace": str}},
+        "status": {"conditions": _CONDITIONS},
+    },
+    "events": {
+        "metadata*": _METADATA,
+        "reason": str,
+        "type": str,
+        "message": str,
+        "firstTimestamp": str,
+        "lastTimestamp": str,
+        "count": int,
+        "involvedObject": _TEXTS,
+        "source": _TEXTS,
+    },
+    "clusterroles": {
+        "metadata*": _METADATA,
+        "rules": [{"apiGroups": [str], "resources": [str], "resourceNames": [str], "verbs": [str]}],
+    },
+    "ciliumidentities": {"metadata*": _METADATA, "security-labels": _TEXTS},
+    "ciliumendpoints": {
+        "metadata*": _METADATA,
+        "status": {"id": int, "identity": {"id": int}, "state": str, "networking": _NETWORKING},
+    },
+    "ciliumendpointslices": {
+        "metadata*": _METADATA,
+        "namespace": str,
+        "endpoints": [{"name": str, "id": int, "pod-uid": str, "networking": _NETWORKING}],
+    },
+    "ciliumnodes": {
+        "metadata*": _METADATA,
+        "spec": {
+            "addresses": [{"type": str, "ip": str}],
+            "health": {"ipv4": str, "ipv6": str},
+            "ipam": {
+                "podCIDRs": [str],
+                "pool": {"": {}},
+                "pools": {
+                    "requested": [{"pool": str, "needed": {}}],
+                    "allocated": [{"pool": str, "cidrs": [str]}],
+                },
+            },
+            "instance-id": str,
+            "eni": {},
+            "azure": {},
+            "alibaba-cloud": {},
+        },
+        "status": {"ipam": {"used": {"": {}}, "operator-status": {"error": str}}},
+    },
+    "ciliumnodeconfigs": {"metadata*": _METADATA, "spec": {"nodeSelector": {}, "defaults": _TEXTS}},
+    "ciliumpodippools": {
+        "metadata*": _METADATA,
+        "spec": {"ipv4": {"cidrs": [str], "maskSize": int}, "ipv6": {"cidrs": [str], "maskSize": int}},
+    },
+    "clustercidrs": {
+        "metadata*": _METADATA,
+        "spec": {"perNodeHostBits": int, "ipv4": str, "ipv6": str, "nodeSelector": {}},
+    },
+    "clustercidrs-in-tree": {
+        "metadata*": _METADATA,
+        "spec": {"perNodeHostBits": int, "ipv4": str, "ipv6": str, "nodeSelector": {}},
+    },
+    "ippools": {"metadata*": _METADATA, "spec": {"cidr": str, "blockSize": int, "disabled": bool}},
+    "blockaffinities": {"metadata*": _METADATA, "spec": {"node": str, "cidr": str, "state": str}},
+    "cninodes": _ANY_SPEC,
+    "nodenetworkconfigs": {"metadata*": _METADATA, "spec": {}, "status": {}},
+    "agents": {"node": str, "pod": str, "version": str, "error": str, "status": {}, "endpoints": [{}], "config": {}},
+    "logs": {
+        "namespace": str,
+        "pod": str,
+        "container": str,
+        "node": str,
+        "time": str,
+        "text": str,
+    },
+    "metrics": {"component": str, "pod": str, "node": str, "samples": {"": float}},
+    "hosts": {
+        "node": str,
+        "error": str,
+        "bridge_addresses": [str],
+        "conflists": [{"file": str, "plugins": list, "subnets": [str], "bridge": str}],
+    },
+    "kvstore": {"kind": str, "count": int},
 }
-_WORDS: Mapping[type, str] = {str: "a text", bool: "true or false", int: "a number", list: "a list"}
+_WORDS: Mapping[type, str] = {
+    str: "a text",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    list: "a list",
+}
 
 
 def fault(value: t.Any, shape: Shape, where: str) -> str:
@@ -67,8 +193,9 @@ def fault(value: t.Any, shape: Shape, where: str) -> str:
             return f"{where} is not a list"
         found = (fault(item, shape[0], f"{where}[{index}]") for index, item in enumerate(value))
         return next((text for text in found if text), "")
-    # in Python, True is an int
-    if not isinstance(value, shape) or (shape is int and isinstance(value, bool)):
+    # in Python, True is an int; in JSON, 1 is as good a number as 1.0
+    accepted = (int, float) if shape is float else shape
+    if not isinstance(value, accepted) or (shape in (int, float) and isinstance(value, bool)):
         return f"{where} is not {_WORDS[shape]}"
     return ""
 

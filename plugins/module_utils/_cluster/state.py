@@ -11,25 +11,37 @@ import typing as t
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.resources import EXTRAS
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.shape import SHAPES, fault
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cidr import CidrError, Network, parse_network
 
 Object = dict[str, t.Any]
-FORMAT = 1
+FORMAT = 2
+# of states that were saved before; they hold fewer resources
+_EARLIER_FORMATS = (1,)
 TERMINAL_PHASES = ("Succeeded", "Failed")
 
 
 @dataclass(frozen=True)
 class ClusterState:
-    """Raw objects by resource name, pruned to what checks need; ``unknown`` says why a resource is absent.
+    """Raw objects by resource name, pruned to what checks need; ``unknown`` says why a resource could not be read.
 
-    ``taken_at`` is the only clock that checks know.
+    ``absent`` names resources that the cluster does not serve: there are none, and that is known. ``taken_at`` is the
+    only clock that checks know. ``skew`` is how far apart in time the parts may be (zero for one consistent picture),
+    ``origin`` says in words where they are from.
     """
 
     taken_at: datetime.datetime
     server_version: str | None = None
     resources: Mapping[str, tuple[Object, ...]] = field(default_factory=dict)
     unknown: Mapping[str, str] = field(default_factory=dict)
+    absent: frozenset[str] = frozenset()
+    origin: str = ""
+    skew: datetime.timedelta = datetime.timedelta()
+
+    def knows(self, *resources: str) -> bool:
+        """Whether all of these were read (or are known not to exist)."""
+        return all(one in self.resources or one in self.absent for one in resources)
 
     def of(self, resource: str) -> tuple[Object, ...]:
         """Objects of one resource; empty when there are none or when they are unknown (see ``unknown``)."""
@@ -41,7 +53,7 @@ class ClusterState:
         return sorted(self.of("nodes"), key=name_of)
 
     def config_map(self, name: str) -> Mapping[str, str] | None:
-        """Data of a ConfigMap of kube-system, or None."""
+        """Data of a ConfigMap of kube-system or of the CNI's namespace, or None."""
         for found in self.of("configmaps"):
             if name_of(found) == name:
                 return found.get("data") or {}
@@ -55,6 +67,9 @@ class ClusterState:
             "server_version": self.server_version,
             "resources": {key: list(value) for key, value in sorted(self.resources.items())},
             "unknown": dict(sorted(self.unknown.items())),
+            "absent": sorted(self.absent),
+            "origin": self.origin,
+            "skew_seconds": self.skew.total_seconds(),
         }
 
     @classmethod
@@ -65,7 +80,7 @@ class ClusterState:
         """
         if not isinstance(content, dict):
             raise ValueError("it is not a JSON object")
-        if content.get("format") != FORMAT:
+        if content.get("format") not in (FORMAT, *_EARLIER_FORMATS):
             raise ValueError(f"its format is {content.get('format')!r}, not {FORMAT}")
         taken_at = content.get("taken_at")
         text = fault(content, _ENVELOPE, "state") or next(filter(None, map(_fault, content["resources"].items())), "")
@@ -75,16 +90,29 @@ class ClusterState:
         if moment.tzinfo is None:
             raise ValueError("taken_at has no time zone")
         resources = {key: tuple(value) for key, value in content["resources"].items()}
-        unknown = {key: "the saved state does not hold them" for key in SHAPES if key not in resources}
+        absent = frozenset(content.get("absent") or ())
+        known = {*resources, *absent, *EXTRAS}
+        unknown = {key: "the saved state does not hold them" for key in SHAPES if key not in known}
         return cls(
             taken_at=moment,
             server_version=content.get("server_version"),
             resources=resources,
             unknown={**unknown, **(content.get("unknown") or {})},
+            absent=absent,
+            origin=str(content.get("origin") or ""),
+            skew=datetime.timedelta(seconds=content.get("skew_seconds") or 0),
         )
 
 
-_ENVELOPE: t.Final = {"taken_at*": str, "server_version": str, "resources*": {"": list}, "unknown": {"": str}}
+_ENVELOPE: t.Final = {
+    "taken_at*": str,
+    "server_version": str,
+    "resources*": {"": list},
+    "unknown": {"": str},
+    "absent": [str],
+    "origin": str,
+    "skew_seconds": float,
+}
 
 
 def _fault(entry: tuple[str, list[t.Any]]) -> str:
