@@ -36,6 +36,16 @@ _BY_DAEMON_SET: Mapping[str, str] = {
     "kindnet": NODE_SPEC,
     "netd": NODE_SPEC,
 }
+# DaemonSet name -> CNI, where Node.spec is the truth and each takes it in a way of its own
+_CNI: Mapping[str, str] = {
+    "canal": "canal",
+    "kube-flannel-ds": "flannel",
+    "kube-flannel": "flannel",
+    "kube-router": "kube-router",
+    "antrea-agent": "antrea",
+    "kindnet": "kindnet",
+    "netd": "gke",
+}
 # these route for others too (network policy, or a chained plugin), so beside another CNI they say nothing about IPAM
 _ALSO_POLICY_ONLY = frozenset({"calico-node"})
 _CILIUM_DAEMON_SETS = frozenset({"cilium", "anetd"})
@@ -75,10 +85,14 @@ class IpamEvidence:
 
 @dataclass(frozen=True)
 class IpamModel:
-    """``name`` is NODE_SPEC, ``cilium-<mode>``, the name of a CNI with its own IPAM, or UNKNOWN."""
+    """``name`` is NODE_SPEC, ``cilium-<mode>``, the name of a CNI with its own IPAM, or UNKNOWN.
+
+    ``cni``: with NODE_SPEC, which CNI takes it from there; empty when that is not known.
+    """
 
     name: str
     evidence: str
+    cni: str = ""
 
     @property
     def node_spec_is_truth(self) -> bool:
@@ -113,20 +127,29 @@ def detect(found: IpamEvidence) -> IpamModel:
         if chained in _OWN_IPAM:
             mode = found.cilium_config.get("ipam", "cluster-pool")
             evidence = f"ConfigMap cilium-config: ipam={mode}"
-            return IpamModel(NODE_SPEC if mode == "kubernetes" else f"cilium-{mode}", evidence)
+            if mode == "kubernetes":
+                return IpamModel(NODE_SPEC, evidence, "cilium")
+            return IpamModel(f"cilium-{mode}", evidence)
     elif "cilium" in names:
         return IpamModel(UNKNOWN, "DaemonSet cilium is there, but not its ConfigMap kube-system/cilium-config")
     known = _known_daemon_sets(names)
     if known:
         return _of_daemon_sets(known, found)
     if found.gke_nodes:
-        return IpamModel(NODE_SPEC, "Nodes of GKE: the cloud's allocator writes their alias range into Node.spec")
+        return IpamModel(
+            NODE_SPEC, "Nodes of GKE: the cloud's allocator writes their alias range into Node.spec", "gke"
+        )
     if found.allocate_node_cidrs:
         return IpamModel(
             NODE_SPEC,
             "kube-controller-manager runs with --allocate-node-cidrs=true and no CNI with IPAM of its own was found",
         )
     return IpamModel(UNKNOWN, "no known CNI was found and kube-controller-manager is not known to allocate podCIDRs")
+
+
+def cni_daemon_sets(names: Collection[str]) -> frozenset[str]:
+    """Those of the names that are DaemonSets of a CNI we know."""
+    return frozenset(name for name in names if name in _BY_DAEMON_SET or name in _CILIUM_DAEMON_SETS)
 
 
 def _known_daemon_sets(names: Collection[str]) -> dict[str, str]:
@@ -143,10 +166,11 @@ def _of_daemon_sets(known: Mapping[str, str], found: IpamEvidence) -> IpamModel:
             return IpamModel(UNKNOWN, f"{evidence}, but ConfigMap calico-config cannot be read")
         network = found.calico_config.get("cni_network_config", "")
         if "host-local" in network:
-            return IpamModel(NODE_SPEC, f"{evidence}; ConfigMap calico-config: IPAM host-local")
+            return IpamModel(NODE_SPEC, f"{evidence}; ConfigMap calico-config: IPAM host-local", "canal")
         if "calico-ipam" in network:
             return IpamModel("calico", f"{evidence}; ConfigMap calico-config: IPAM calico-ipam")
     models = set(known.values())
     if len(models) > 1:
         return IpamModel(UNKNOWN, f"{evidence}: they keep pod CIDRs in different places")
-    return IpamModel(models.pop(), evidence)
+    cnis = {_CNI.get(name, "") for name in known}
+    return IpamModel(models.pop(), evidence, cnis.pop() if len(cnis) == 1 else "")
