@@ -1,0 +1,107 @@
+# Copyright: (c) 2026, podnet.upkeep contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# For internal use of this collection only; the interface may change in any release.
+"""Whether an agent runs with what the ConfigMap cilium-config says.
+
+Agents read their configuration once, when they start. ``cilium-dbg config -a -o json`` gives the fields of option.Config
+by their Go names; durations come as nanoseconds. Options that moved out of option.Config into a cell of their own in
+newer versions are simply not there, and are not judged. Source: pkg/option/config.go, cilium-dbg/cmd/config.go.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from collections.abc import Mapping
+
+# field of option.Config -> key of cilium-config
+COMPARED: t.Final[Mapping[str, str]] = {
+    "IPAM": "ipam",
+    "IdentityAllocationMode": "identity-allocation-mode",
+    "IdentityChangeGracePeriod": "identity-change-grace-period",
+    "IdentityRestoreGracePeriod": "identity-restore-grace-period",
+    "ClusterID": "cluster-id",
+    "ClusterName": "cluster-name",
+    "MaxConnectedClusters": "max-connected-clusters",
+    "EnableIPv4": "enable-ipv4",
+    "EnableIPv6": "enable-ipv6",
+    "EnablePolicy": "enable-policy",
+    "EnableHealthChecking": "enable-health-checking",
+    "EnableEndpointHealthChecking": "enable-endpoint-health-checking",
+    "EnableCiliumEndpointSlice": "enable-cilium-endpoint-slice",
+    "DisableCiliumEndpointCRD": "disable-endpoint-crd",
+    "EndpointGCInterval": "endpoint-gc-interval",
+    "KVStore": "kvstore",
+    "KVstoreLeaseTTL": "kvstore-lease-ttl",
+    "KVstorePeriodicSync": "kvstore-periodic-sync",
+    "AllocatorListTimeout": "allocator-list-timeout",
+    "Labels": "labels",
+    "RoutingMode": "routing-mode",
+    "PolicyMapEntries": "bpf-policy-map-max",
+    "PolicyMapMaxEntries": "bpf-policy-map-max",
+}
+_NANOSECONDS: t.Final = {
+    "ns": 1,
+    "us": 1000,
+    "µs": 1000,
+    "μs": 1000,
+    "ms": 10**6,
+    "s": 10**9,
+    "m": 60 * 10**9,
+    "h": 3600 * 10**9,
+}
+_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
+_TRUE, _FALSE = ("1", "t", "true"), ("0", "f", "false")
+
+
+def nanoseconds(written: str) -> int | None:
+    """A duration as Go writes it (``15m0s``), in nanoseconds; None when it is none. ``0`` needs no unit."""
+    sign, unsigned = (-1, written[1:]) if written.startswith("-") else (1, written.removeprefix("+"))
+    if unsigned == "0":
+        return 0
+    total, position = 0.0, 0
+    while (part := _PART.match(unsigned, position)) is not None:
+        total += float(part[1]) * _NANOSECONDS[part[2]]
+        position = part.end()
+    return sign * round(total) if unsigned and position == len(unsigned) else None
+
+
+def differences(
+    running: Mapping[str, t.Any], configured: Mapping[str, str], overrides: Mapping[str, str] | None = None
+) -> list[tuple[str, str, str]]:
+    """[(key, what runs, what is configured)] in the order of the keys.
+
+    ``running`` is the pruned answer of ``config -a``, ``configured`` the data of cilium-config, and ``overrides`` what
+    CiliumNodeConfig objects say for this Node. A key that is not configured has a default that depends on the version
+    and is not judged; neither is a value that cannot be read.
+    """
+    wanted = {**configured, **(overrides or {})}
+    found = {}
+    for field, key in COMPARED.items():
+        if field in running and key in wanted:
+            shown = _disagreement(running[field], str(wanted[key]).strip())
+            if shown is not None:
+                found[key] = (key, shown, str(wanted[key]))
+    return [found[key] for key in sorted(found)]
+
+
+def _disagreement(value: t.Any, written: str) -> str | None:
+    """What runs, in the notation of the ConfigMap, when it is not what is written."""
+    if isinstance(value, bool):
+        lowered = written.lower()
+        known = lowered in (*_TRUE, *_FALSE)
+        return None if not known or value == (lowered in _TRUE) else str(value).lower()
+    if isinstance(value, int):
+        if written.lstrip("-").isdecimal():
+            return None if int(written) == value else str(value)
+        wanted = nanoseconds(written)
+        return None if wanted is None or wanted == value else f"{value / 10**9:g}s"
+    if isinstance(value, str):
+        return None if value.lower() == written.lower() else value
+    if isinstance(value, list):
+        # viper splits on white space, hive on commas too
+        wanted_parts = [part for part in re.split(r"[\s,]+", written) if part]
+        parts = [piece for part in value for piece in re.split(r"[\s,]+", str(part)) if piece]
+        return None if parts == wanted_parts else " ".join(parts)
+    return None

@@ -1,0 +1,236 @@
+# Copyright: (c) 2026, podnet.upkeep contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# For internal use of this collection only; the interface may change in any release.
+"""Runs a command in a container of a pod, over the connection settings and credentials of a KubeClient.
+
+The protocol is the WebSocket one of kubectl (``v5.channel.k8s.io``, and ``v4`` for servers before 1.30): each message
+starts with the number of a channel. ``websocket-client`` comes with the Python library ``kubernetes``, whose own stream
+client joins texts in quadratic time and has no limit for them; so only the frames are taken from a library.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import ssl
+import time
+import typing as t
+import urllib.parse
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
+from ansible_collections.podnet.upkeep.plugins.module_utils._errors import (
+    ApiError,
+    InputError,
+    UpkeepError,
+    WaitTimeoutError,
+)
+
+_STDOUT, _STDERR, _STATUS = 1, 2, 3
+_PROTOCOLS = ["v5.channel.k8s.io", "v4.channel.k8s.io"]
+_MEBIBYTE = 1024 * 1024
+_CONNECT_SECONDS = 10.0
+_STDERR_LIMIT = 64 * 1024
+# kubelets name the exit code as a cause; what stands between may give it in words only
+_ENDED = re.compile(r"(?:exit status|exit code) (\d+)\b")
+
+
+@dataclass(frozen=True)
+class ExecResult:
+    """How a command ended. ``exit_code`` is -1 when it could not be started; ``reason`` says why it failed."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: str
+    reason: str = ""
+
+    @property
+    def no_such_program(self) -> bool:
+        """Whether the container has no program of that name (exit 126 or 127, or the runtime says so)."""
+        if self.exit_code in (126, 127):
+            return True
+        words = f"{self.reason} {self.stderr}".lower()
+        return self.exit_code == -1 and ("not found" in words or "no such file" in words)
+
+
+class OutputLimitError(UpkeepError):
+    """A command printed more than was asked for."""
+
+
+def run_in_pod(
+    client: KubeClient,
+    namespace: str,
+    pod: str,
+    container: str,
+    command: Sequence[str],
+    *,
+    timeout: float,
+    output_limit: int = 64 * _MEBIBYTE,
+) -> ExecResult:
+    """Run ``command`` without a terminal and without input, and wait for its end.
+
+    ``timeout``: seconds for everything, ``output_limit``: bytes of its standard output. The command is not killed when
+    we give up on it: that is not in the power of this API.
+    Raises ApiError (403: the permission to create and get pods/exec is missing; 0: no answer), WaitTimeoutError after
+    ``timeout``, OutputLimitError.
+    """
+    deadline = time.monotonic() + timeout
+    path = f"/api/v1/namespaces/{namespace}/pods/{pod}/exec"
+    query = [("command", word) for word in command]
+    query += [("container", container), ("stdout", "true"), ("stderr", "true")]
+    what = f"{' '.join(command)} in pod {namespace}/{pod}"
+    output, errors, status = bytearray(), bytearray(), bytearray()
+    connection = _connect(client, path, urllib.parse.urlencode(query), min(timeout, _CONNECT_SECONDS))
+    try:
+        for channel, data in _messages(connection, deadline, what, timeout):
+            if channel == _STDOUT:
+                output += data
+                if len(output) > output_limit:
+                    limit = (
+                        f"{output_limit / _MEBIBYTE:.0f} MiB" if output_limit >= _MEBIBYTE else f"{output_limit} bytes"
+                    )
+                    raise OutputLimitError(f"{what} printed more than {limit}; its answer was not read.")
+            elif channel == _STDERR and len(errors) < _STDERR_LIMIT:
+                errors += data
+            elif channel == _STATUS:
+                status += data
+    finally:
+        connection.shutdown()
+    return _result(bytes(output), errors.decode(errors="replace").strip(), bytes(status), what, path)
+
+
+def _messages(connection: t.Any, deadline: float, what: str, timeout: float) -> Iterator[tuple[int, bytes]]:
+    """(channel, data) of every message until the server closes the connection."""
+    import websocket
+
+    while True:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise _too_slow(what, timeout)
+        connection.settimeout(left)
+        try:
+            opcode, data = connection.recv_data()
+        except websocket.WebSocketTimeoutException as error:
+            raise _too_slow(what, timeout) from error
+        except websocket.WebSocketConnectionClosedException:
+            return
+        except (websocket.WebSocketException, OSError) as error:
+            raise ApiError(f"The connection was lost while waiting for {what} ({error}).", reason="NoAnswer") from error
+        if opcode == websocket.ABNF.OPCODE_CLOSE:
+            return
+        if data:
+            message = data.encode() if isinstance(data, str) else bytes(data)
+            yield message[0], message[1:]
+
+
+def _too_slow(what: str, timeout: float) -> WaitTimeoutError:
+    return WaitTimeoutError(f"{what} gave no answer in {timeout:g} s.", waited_for=what, seconds=timeout)
+
+
+def _result(output: bytes, errors: str, status: bytes, what: str, path: str) -> ExecResult:
+    """Reads the object of kind Status with which the server ends every exec (channel 3)."""
+    try:
+        ended = json.loads(status)
+    except ValueError:
+        ended = None
+    if not isinstance(ended, dict):
+        raise ApiError(
+            f"The connection ended before {what} did; the answer is not complete.",
+            reason="NoAnswer",
+            method="GET",
+            path=path,
+        )
+    if ended.get("status") == "Success":
+        return ExecResult(0, output, errors)
+    reason = str(ended.get("message") or ended.get("reason") or "")
+    for cause in (ended.get("details") or {}).get("causes") or ():
+        text = str(cause.get("message") or "")
+        if cause.get("reason") == "ExitCode" and text.isdecimal():
+            return ExecResult(int(text), output, errors, reason)
+    in_words = _ENDED.search(reason)
+    return ExecResult(int(in_words[1]) if in_words else -1, output, errors, reason)
+
+
+# -- connection --------------------------------------------------------------------------------------------------
+
+
+def _connect(client: KubeClient, path: str, query: str, timeout: float) -> t.Any:
+    import websocket
+
+    headers = client._headers("", False)
+    url = f"ws{client.host.removeprefix('http')}{path}?{query}"
+    options: dict[str, t.Any] = {
+        "header": [f"{key}: {value}" for key, value in headers.items() if key.lower() != "accept"],
+        "subprotocols": _PROTOCOLS,
+        "suppress_origin": True,
+        "redirect_limit": 0,
+        "enable_multithread": False,
+        "skip_utf8_validation": True,
+        **_proxy(client._configuration, client.host),
+    }
+    if client.host.startswith("https"):
+        options["sslopt"] = _tls(client._configuration, client.host)
+    try:
+        return websocket.create_connection(url, timeout=timeout, **options)
+    except websocket.WebSocketBadStatusException as error:
+        answer = _Refusal(error)
+        if answer.status == 101:
+            raise
+        raise client._refusal("GET", path, answer) from error
+    except (websocket.WebSocketException, OSError) as error:
+        raise client._no_answer("GET", path, error) from error
+
+
+class _Refusal:
+    """The refused handshake, as ``KubeClient`` reads answers."""
+
+    def __init__(self, error: t.Any) -> None:
+        self.status = int(error.status_code)
+        self.data: bytes = getattr(error, "resp_body", None) or b""
+        self.headers: dict[str, str] = {}
+        for key, value in (getattr(error, "resp_headers", None) or {}).items():
+            self.headers[key.title()] = value
+
+
+def _tls(configuration: t.Any, host: str) -> dict[str, t.Any]:
+    """TLS as the connection pool of the client does it."""
+    from urllib3.util.ssl_ import create_urllib3_context
+
+    required = ssl.CERT_REQUIRED if configuration.verify_ssl else ssl.CERT_NONE
+    context = create_urllib3_context(cert_reqs=required)
+    authority = configuration.ssl_ca_cert
+    data = getattr(configuration, "ca_cert_data", None)
+    if authority or data:
+        context.load_verify_locations(cafile=authority or None, cadata=data or None)
+    elif configuration.verify_ssl:
+        context.load_default_certs()
+    if configuration.cert_file:
+        context.load_cert_chain(configuration.cert_file, configuration.key_file)
+    name = getattr(configuration, "tls_server_name", None) or urllib.parse.urlsplit(host).hostname
+    if configuration.assert_hostname is False:
+        context.check_hostname = False
+    elif configuration.assert_hostname:
+        name = configuration.assert_hostname
+    return {"context": context, "server_hostname": name}
+
+
+def _proxy(configuration: t.Any, host: str) -> dict[str, t.Any]:
+    """The proxy of the client's settings, and never one that the environment names besides."""
+    from ansible_collections.podnet.upkeep.plugins.module_utils._client import _bypasses_proxy
+
+    proxy = getattr(configuration, "proxy", None)
+    if not proxy or _bypasses_proxy(host, getattr(configuration, "no_proxy", None)):
+        return {"http_no_proxy": ["*"]}
+    parts = urllib.parse.urlsplit(str(proxy))
+    if parts.scheme != "http":
+        raise InputError(f"proxy: '{proxy}' cannot carry exec; give an http:// proxy, or ask no agents.")
+    login = (parts.username, parts.password or "") if parts.username else None
+    return {
+        "http_proxy_host": parts.hostname,
+        "http_proxy_port": parts.port or 80,
+        "http_proxy_auth": login,
+        "http_no_proxy": ["none.invalid"],
+        "proxy_type": "http",
+    }
