@@ -121,7 +121,7 @@ def parse(obj: Mapping[str, t.Any], service_ranges: Iterable[Network] = ()) -> C
     """The ClusterCIDR of an API object; what its allocator would reject is kept with a ``problem``."""
     metadata, spec = obj.get("metadata") or {}, obj.get("spec") or {}
     selector = spec.get("nodeSelector")
-    terms = [term for term in (selector or {}).get("nodeSelectorTerms") or () if term]
+    terms = mappings(selector.get("nodeSelectorTerms")) if isinstance(selector, Mapping) else []
     made = functools.partial(
         ClusterCidr,
         name=str(metadata.get("name", "")),
@@ -138,11 +138,20 @@ def parse(obj: Mapping[str, t.Any], service_ranges: Iterable[Network] = ()) -> C
 
 def _requirements(terms: Iterable[Mapping[str, t.Any]]) -> tuple[Requirement, ...]:
     return tuple(
-        Requirement(str(one.get("key")), str(one.get("operator")), tuple(map(str, one.get("values") or ())))
+        Requirement(str(one.get("key")), str(one.get("operator")), _texts(one.get("values")))
         for term in terms
         for kind in ("matchExpressions", "matchFields")
-        for one in term.get(kind) or ()
+        for one in mappings(term.get(kind))
     )
+
+
+def mappings(value: object) -> list[Mapping[str, t.Any]]:
+    """The objects of a list; nothing where a file has something else there."""
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, list) else ()
 
 
 def _pools(spec: Mapping[str, t.Any], service_ranges: tuple[Network, ...]) -> Iterable[BlockPool]:

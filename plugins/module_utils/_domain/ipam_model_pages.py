@@ -62,7 +62,7 @@ PAGES: Mapping[str, ModelPage] = {
     ),
     "node-spec/kube-router": _of_node_spec(
         "kube-router",
-        "The annotations kube-router.io/pod-cidrs and kube-router.io/pod-cidr go before it. kube-router reads both once, at "
+        "The annotation kube-router.io/pod-cidr, then kube-router.io/pod-cidrs, goes before it. kube-router reads them once, at "
         "its start.",
         deletion="The annotation is lost with the Node, the bridge kube-bridge keeps its old address.",
         agent="kube-router",
