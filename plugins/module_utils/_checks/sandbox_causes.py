@@ -1,0 +1,80 @@
+# Copyright: (c) 2026, podnet.upkeep contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# For internal use of this collection only; the interface may change in any release.
+"""Which findings cause which sandbox failures: from what the CNI answered to the finding that is behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.log_pattern import (
+    AGENT_DOWN,
+    ASSIGNMENT_FAILED,
+    CILIUM_POOL_EXHAUSTED,
+    CLOUD_ADDRESSES,
+    CNI_MISSING,
+    CNI_NETWORK_MISMATCH,
+    IDENTITIES_EXHAUSTED,
+    IDENTITY_PENDING,
+    LOCAL_LIMIT,
+    NO_POD_CIDR,
+    NODE_FULL,
+    NOT_NETWORK,
+    OLD_BRIDGE,
+    OUT_OF_RANGE,
+    POOL_EXHAUSTED,
+)
+
+UNEXPLAINED = "sandbox-failures-unexplained"
+
+_NO_BLOCK = ("node-cidr-missing", "node-cidr-partial-family")
+_CNI_REFUSES = ("flannel-network-mismatch", "flannel-config-invalid")
+
+# cause of a message ("" where its text is not known) -> ids of findings that may be behind it, the most likely first
+CAUSED_BY: Mapping[str, tuple[str, ...]] = {
+    "": _NO_BLOCK,
+    NO_POD_CIDR: _NO_BLOCK,
+    CNI_MISSING: (*_NO_BLOCK, *_CNI_REFUSES, "host-cni-config-missing"),
+    AGENT_DOWN: (*_NO_BLOCK, *_CNI_REFUSES),
+    CNI_NETWORK_MISMATCH: _CNI_REFUSES,
+    NODE_FULL: ("node-addresses-exhausted", "node-block-too-small"),
+    OLD_BRIDGE: ("host-bridge-address-drift", "host-cni-config-drift", "pod-address-outside-node-cidr"),
+    IDENTITIES_EXHAUSTED: (),
+    IDENTITY_PENDING: (),
+    CILIUM_POOL_EXHAUSTED: (),
+    CLOUD_ADDRESSES: (),
+    LOCAL_LIMIT: (),
+    POOL_EXHAUSTED: (*_NO_BLOCK, "pod-cidr-pool-exhausted"),
+    ASSIGNMENT_FAILED: _NO_BLOCK,
+    OUT_OF_RANGE: ("node-cidr-out-of-range",),
+    NOT_NETWORK: (),
+}
+
+# finding -> findings that may be behind it in turn
+ROOTS: Mapping[str, tuple[str, ...]] = {
+    "node-cidr-missing": (
+        "pod-cidr-pool-exhausted",
+        "cidr-blocks-leaked",
+        "controller-manager-crash-loop",
+        "controller-manager-lease-stale",
+        "allocator-settings-invalid",
+        "cidr-assignment-failed",
+        "allocator-off",
+    ),
+    "node-cidr-partial-family": ("pod-cidr-pool-exhausted",),
+    "pod-cidr-pool-exhausted": ("service-range-inside-cluster-cidr",),
+}
+
+# cause of a message -> what is reported where no other finding is behind it
+FINDING_OF_CAUSE: Mapping[str, str] = {
+    NODE_FULL: "sandbox-failures-addresses",
+    CLOUD_ADDRESSES: "sandbox-failures-addresses",
+    CILIUM_POOL_EXHAUSTED: "sandbox-failures-addresses",
+    AGENT_DOWN: "sandbox-failures-agent",
+    CNI_MISSING: "sandbox-failures-agent",
+    OLD_BRIDGE: "sandbox-failures-old-bridge",
+    IDENTITIES_EXHAUSTED: "sandbox-failures-identity",
+    IDENTITY_PENDING: "sandbox-failures-identity",
+    NOT_NETWORK: "sandbox-failures-not-network",
+}
