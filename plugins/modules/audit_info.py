@@ -9,8 +9,10 @@ DOCUMENTATION = r"""
 module: audit_info
 short_description: Audit the pod network bookkeeping of a cluster
 description:
-  - Reads a cluster once, or a saved state of one, and says what is wrong with the pod CIDRs of its Nodes and with the
-    pool they come from, how bad it is, with which evidence, and which playbook mends it.
+  - Reads a cluster once, or a snapshot of one, and says what is wrong with its pod network, how bad it is, with which
+    evidence, and which playbook mends it. It judges the pod CIDRs of Nodes and the pool they come from, the IPAM of
+    Cilium and of other CNIs, security identities and their garbage collection, endpoints, the configuration of Cilium,
+    its key-value store, and the control plane.
   - Never writes to the cluster.
   - Report files that you name are written in check mode as well; they are the result of this module, not a change of
     what it looks at, so that an audit in check mode shows its report.
@@ -30,26 +32,91 @@ options:
     type: str
     choices:
       live: The API of a cluster.
-      snapshot: A file that O(save_state) wrote; no cluster and no Kubernetes library is needed.
+      snapshot: A file or folder; no cluster and no Kubernetes library is needed.
     default: live
   snapshot:
-    description: Path of a saved state. Required for O(source=snapshot).
+    description:
+      - Path of a snapshot. Required for O(source=snapshot).
+      - A file that O(save_state) wrote; or what C(cilium sysdump) made, as ZIP file or unpacked folder; or a folder or
+        tar file with the output of C(kubectl get -o json) or C(-o yaml).
     type: path
   save_state:
     description:
       - Save the state that was read to this file, compressed when its name ends in C(.gz).
-      - It holds names, addresses, labels and annotations of Nodes, names and addresses of pods, and the flags of
-        kube-controller-manager. It holds no Secret and no environment variable.
+      - It holds names, addresses, labels and annotations of Nodes, names, addresses and labels of pods, the objects of the
+        CNI, and the flags of kube-controller-manager. It holds no Secret and no environment variable.
     type: path
   output_path:
-    description: Write the whole result, with all findings and all Nodes, as JSON to this file.
+    description:
+      - Write the whole result, with all findings and all Nodes, as JSON to this file.
+      - The collection documents it as a JSON schema in C(docs/docsite/extra/audit-result.schema.json).
     type: path
   report_html:
-    description: Write the report as one HTML file, which loads nothing from elsewhere.
+    description:
+      - Write the report as one HTML file, which loads nothing from elsewhere.
+      - It shows so many Nodes and findings as a browser shows well, worst first, and says what it leaves to O(output_path).
     type: path
   report_markdown:
     description: Write the report as Markdown.
     type: path
+  report_prometheus:
+    description:
+      - Write the result as metrics in the text format of Prometheus, for the textfile collector of node_exporter, whose
+        user needs to be in the group of the file. All names begin with C(podnet_upkeep_).
+      - What is not known has no sample.
+    type: path
+  report_junit:
+    description:
+      - Write the result as JUnit XML with one test case for each finding there is, by its id.
+      - A critical or warning finding is a failure. What could not be judged is skipped and never passes.
+    type: path
+  compare_to:
+    description:
+      - Compare with this file, which an earlier audit wrote as O(output_path). All reports then say which findings are new,
+        which are gone, and how many are still there, by id and subject.
+      - It is read before anything is written, so it may be the same file as O(output_path).
+    type: path
+  fail_on:
+    description:
+      - Fail when there is a finding of this severity or a worse one. All report files are written before, and the whole
+        result is returned all the same.
+      - What could not be read is a finding of severity info, or warning where nothing was judged without it.
+    type: str
+    choices:
+      critical: Fail when there is a critical finding.
+      warning: Fail when there is a critical or a warning finding.
+      never: Do not fail because of findings.
+    default: never
+  use_agents:
+    description:
+      - Ask the agents of Cilium for their own view by running C(cilium-dbg) in their pods. Needs the permission to create
+        C(pods/exec), and runs only commands that read.
+      - Only for O(source=live).
+    type: bool
+    default: false
+  agent_concurrency:
+    description: Ask at most so many agents at the same time.
+    type: int
+    default: 10
+  read_logs:
+    description:
+      - Read the last log lines of kube-controller-manager, of the cilium-operator and of the CNI, to correlate failures
+        with findings. Needs the permission to get C(pods/log).
+      - Only for O(source=live).
+    type: bool
+    default: false
+  host_facts:
+    description:
+      - What the CNI left on hosts, one entry for each host, to compare it with Nodes. The role P(podnet.upkeep.audit#role)
+        collects it over SSH.
+      - Only for O(source=live).
+    type: list
+    elements: dict
+    default: []
+  cilium_namespace:
+    description: Namespace of Cilium. Empty means that it is found by its DaemonSet.
+    type: str
+    default: ""
   headroom_factor:
     description:
       - How many times the present number of Nodes the pool should hold. A smaller pool gives the finding
@@ -84,6 +151,26 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ audit.summary_lines }}"
 
+- name: Audit every night, say what changed since the last time, give metrics, and fail when something is critical
+  podnet.upkeep.audit_info:
+    output_path: /var/lib/upkeep/audit.json
+    compare_to: /var/lib/upkeep/audit.json
+    report_prometheus: /var/lib/node_exporter/textfile/podnet_upkeep.prom
+    fail_on: critical
+
+- name: Ask the agents of Cilium as well, and read logs
+  podnet.upkeep.audit_info:
+    use_agents: true
+    read_logs: true
+    report_html: /var/tmp/audit.html
+
+- name: Audit a sysdump that a customer sent, for a pipeline
+  podnet.upkeep.audit_info:
+    source: snapshot
+    snapshot: /var/tmp/cilium-sysdump-20261101-060000.zip
+    report_junit: /var/tmp/audit.xml
+    report_markdown: /var/tmp/audit.md
+
 - name: Which Nodes have a critical finding, from a saved state
   podnet.upkeep.audit_info:
     source: snapshot
@@ -103,26 +190,29 @@ EXAMPLES = r"""
 RETURN = r"""
 summary:
   description: Number of findings by severity and in all, of Nodes, and of kinds of objects that could not be read.
-  returned: success
+  returned: when the state was read, also when O(fail_on) fails
   type: dict
   sample: {"critical": 1, "warning": 0, "info": 1, "findings": 2, "nodes": 12, "unknown": 0}
 summary_lines:
-  description: The result in a few lines for a terminal.
-  returned: success
+  description: The result in about ten lines for a terminal, worst first.
+  returned: when the state was read, also when O(fail_on) fails
   type: list
   elements: str
   sample:
     - "12 Nodes: 1 critical, 0 warning, 0 info"
+    - "CRITICAL  node-cidr-out-of-range  1x  Node w7 has 10.250.3.0/24, outside the cluster CIDR 10.244.0.0/16"
     - "pool 10.244.0.0/16 (/24): 11 of 256 blocks used, 245 free"
+    - "identities: 1,204 of 65,279 used (1.8 %), 64,075 free; 310 leaked"
+    - "identity GC: healthy"
+    - "endpoints: 1,180 in all; 1,180 ready"
     - "settings: pod kube-system/kube-controller-manager-cp1; IPAM model: node-spec"
-    - "CRITICAL  node-cidr-out-of-range  Node w7 has 10.250.3.0/24, outside the cluster CIDR 10.244.0.0/16"
     - "plan the repair (writes nothing): ansible-playbook -i INVENTORY podnet.upkeep.reassign_pod_cidrs --check --diff"
-    - "HTML report: /var/tmp/audit.html"
+    - "reports: HTML /var/tmp/audit.html"
 findings:
   description:
     - Findings, worst first and in a fixed order, at most O(max_findings_returned).
     - C(id) is stable. C(remedy.playbook) is empty where no playbook mends it, and C(remedy.text) says why.
-  returned: success
+  returned: when the state was read, also when O(fail_on) fails
   type: list
   elements: dict
   sample:
@@ -142,12 +232,12 @@ findings:
         command: "ansible-playbook -i INVENTORY podnet.upkeep.reassign_pod_cidrs -e '{\"reassign_pod_cidrs_nodes\": [\"w7\"]}'"
 truncated:
   description: Whether O(max_findings_returned) cut the list.
-  returned: success
+  returned: when the state was read, also when O(fail_on) fails
   type: bool
   sample: false
 pools:
   description: Use of each pool in blocks, counted as kube-controller-manager does.
-  returned: success
+  returned: when the state was read, also when O(fail_on) fails
   type: list
   elements: dict
   sample:
@@ -161,7 +251,7 @@ pools:
       waiting_nodes: 0
 ipam_model:
   description: Where the truth about pod CIDRs is, and how that was found.
-  returned: success
+  returned: when the state was read, also when O(fail_on) fails
   type: dict
   sample:
     name: node-spec
@@ -171,7 +261,7 @@ allocator:
   description:
     - Settings of the allocator and their source. C(null) and empty lists mean that they are not known.
     - C(problems) says what kube-controller-manager could not start with.
-  returned: success
+  returned: when the state was read, also when O(fail_on) fails
   type: dict
   sample:
     allocate_node_cidrs: true
@@ -184,19 +274,90 @@ allocator:
     problems: []
 unknown:
   description: What could not be read, and why.
-  returned: success
+  returned: when the state was read, also when O(fail_on) fails
   type: dict
   sample: {"leases": "the permission to get leases.coordination.k8s.io in namespace kube-system is missing"}
 taken_at:
   description: When the state was read, in UTC.
-  returned: success
+  returned: when the state was read, also when O(fail_on) fails
   type: str
   sample: "2026-11-01T06:00:00+00:00"
 server_version:
   description: Version of the API server.
-  returned: success
+  returned: when the state was read, also when O(fail_on) fails
   type: str
   sample: v1.36.1
+cilium:
+  description: Version and modes of Cilium. V(null) without Cilium, like the other parts about it.
+  returned: when the state was read, also when O(fail_on) fails
+  type: dict
+  sample:
+    version: "1.18"
+    namespace: kube-system
+    ipam_mode: cluster-pool
+    identity_allocation_mode: crd
+    identity_management_mode: agent
+    operator_ready: 2/2
+identities:
+  description:
+    - Use of the range of security identities, classes, namespaces and label keys with the most, the verdict on garbage
+      collection, what was created when, and a forecast.
+  returned: when the state was read, also when O(fail_on) fails
+  type: dict
+  sample:
+    range: {"minimum": 256, "maximum": 65535, "capacity": 65279, "cluster_id": 0}
+    used: 1204
+    free: 64075
+    classes: {"in-use": 880, "pending": 4, "marked": 10, "aging": 0, "leaked": 310, "duplicate": 0, "out-of-range": 0}
+    by_namespace: [{"namespace": "ci", "identities": 700}]
+    by_label_key: [{"key": "job-name", "distinct_values": 690, "identities": 690, "contribution": 689}]
+    gc: {"verdict": "healthy", "reasons": []}
+    history: [["2026-10-31T06:00:00+00:00", 894], ["2026-11-01T06:00:00+00:00", 1204]]
+    forecast: {"per_hour": 12.9, "exhausted_at": "2027-05-27T05:00:00+00:00", "basis": "the last 24 hours"}
+endpoints:
+  description: Endpoints of Cilium by state, and what does not fit to pods.
+  returned: when the state was read, also when O(fail_on) fails
+  type: dict
+  sample: {"count": 1180, "states": {"ready": 1180}, "without_pod": 0, "pods_without_endpoint": 0}
+cilium_pools:
+  description: Pools that Cilium cuts the blocks of Nodes from, in blocks.
+  returned: when the state was read, also when O(fail_on) fails
+  type: list
+  elements: dict
+  sample:
+    - {"pool": "default", "family": "IPv4", "cidr": "10.0.0.0/8", "mask_size": 24, "capacity": 65536, "used": 12, "free": 65524}
+kvstore:
+  description: Health of the key-value store of Cilium.
+  returned: when the state was read, also when O(fail_on) fails
+  type: dict
+  sample: {"used": false, "state": null, "message": null, "members": []}
+agents:
+  description: How many agents were asked and answered. V(null) without O(use_agents).
+  returned: when the state was read, also when O(fail_on) fails
+  type: dict
+  sample: {"asked": 12, "answered": 12, "failing_controllers": 0}
+ipam_report:
+  description: The IPAM model of this cluster in words, for those who are on call.
+  returned: when the state was read, also when O(fail_on) fails
+  type: dict
+  sample:
+    title: "IPAM model: node-spec"
+    paragraphs: ["Pods get addresses out of Node.spec.podCIDRs, which kube-controller-manager gives out."]
+    table: {"columns": ["Question", "Answer"], "rows": [["Where is the truth?", "Node.spec.podCIDRs"]]}
+decision_path:
+  description: The flowchart, walked for this cluster.
+  returned: when the state was read, also when O(fail_on) fails
+  type: list
+  elements: dict
+  sample:
+    - {"step": "cidr", "question": "Does the Node have a podCIDR?", "answer": "no, 1 of 12", "findings": ["node-cidr-missing"]}
+comparison:
+  description:
+    - What changed since the audit in O(compare_to), which was taken at C(with). V(null) without it.
+    - C(not_readable_now) names what only the older audit could read, so that findings may seem to be gone.
+  returned: when the state was read, also when O(fail_on) fails
+  type: dict
+  sample: {"with": "2026-10-31T06:00:00+00:00", "new": [], "gone": [], "still": 1, "not_readable_now": [], "not_readable_before": []}
 selected:
   description: Value of O(select).
   returned: when O(select) is given
@@ -204,12 +365,11 @@ selected:
   sample: ["w7"]
 report_paths:
   description: Files that were written, by the option that names them.
-  returned: success
+  returned: when the state was read, also when O(fail_on) fails
   type: dict
   sample: {"report_html": "/var/tmp/audit.html"}
 """
 
-import json
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
@@ -218,15 +378,31 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._audit_options impor
     allocator_argument_spec,
     audit_settings,
 )
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.comparison import compare
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.run import document
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster import live, snapshot
-from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
-from ansible_collections.podnet.upkeep.plugins.module_utils._files import write_atomically
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import ClusterState
+from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError, UpkeepError
 from ansible_collections.podnet.upkeep.plugins.module_utils._options import auth_argument_spec, run_module
-from ansible_collections.podnet.upkeep.plugins.module_utils._report_html import render
-from ansible_collections.podnet.upkeep.plugins.module_utils._report_text import markdown, summary_lines
+from ansible_collections.podnet.upkeep.plugins.module_utils._report import older_result
+from ansible_collections.podnet.upkeep.plugins.module_utils._report.files import write_reports
+from ansible_collections.podnet.upkeep.plugins.module_utils._report.terminal import summary_lines
+
+_FAILING = {"critical": ("critical",), "warning": ("critical", "warning"), "never": ()}
+
+
+class FindingsError(UpkeepError):
+    """There are findings of a severity that ``fail_on`` names; the result of the audit comes with it."""
+
+    def __init__(self, message: str, result: dict[str, t.Any]) -> None:
+        super().__init__(message)
+        self._result = result
+
+    def details(self) -> dict[str, t.Any]:
+        """The whole result, as a successful run returns it."""
+        return {"changed": False, **self._result}
 
 
 def _compiled(expression: str | None) -> t.Callable[[dict[str, t.Any]], t.Any] | None:
@@ -250,17 +426,39 @@ def _compiled(expression: str | None) -> t.Callable[[dict[str, t.Any]], t.Any] |
     return lambda result: applied(lambda: compiled.search(result))
 
 
-def _write_reports(options: t.Mapping[str, t.Any], result: dict[str, t.Any]) -> dict[str, str]:
-    contents: dict[str, t.Callable[[], str]] = {
-        "output_path": lambda: json.dumps(result, indent=1, sort_keys=True) + "\n",
-        "report_html": lambda: render(result),
-        "report_markdown": lambda: markdown(result),
-    }
-    return {
-        option: write_atomically(options[option], make().encode(), option)
-        for option, make in contents.items()
-        if options[option]
-    }
+def _state(options: t.Mapping[str, t.Any]) -> ClusterState:
+    """The state from where the options say."""
+    if options["source"] == "snapshot":
+        return snapshot.load(options["snapshot"])
+    wanted = live.LiveOptions(
+        agents=options["use_agents"],
+        agent_concurrency=options["agent_concurrency"],
+        logs=options["read_logs"],
+        hosts=options["host_facts"],
+        cilium_namespace=options["cilium_namespace"],
+    )
+    return live.collect(KubeClient.from_options(options), wanted)
+
+
+def _returned(result: dict[str, t.Any], limit: int) -> dict[str, t.Any]:
+    """What goes back to the playbook: no Nodes, and at most ``limit`` findings of each list."""
+    returned = {key: value for key, value in result.items() if key != "nodes"}
+    returned["findings"] = result["findings"][:limit]
+    returned["truncated"] = len(result["findings"]) > limit
+    if comparison := result["comparison"]:
+        returned["comparison"] = {**comparison, **{key: comparison[key][:limit] for key in ("new", "gone")}}
+    return returned
+
+
+def _verdict(summary: t.Mapping[str, int], fail_on: str) -> str:
+    """The sentence of the failure; empty where ``fail_on`` is content."""
+    if not any(summary[severity] for severity in _FAILING[fail_on]):
+        return ""
+    counts = ", ".join(f"{summary[severity]} {severity}" for severity in ("critical", "warning", "info"))
+    return (
+        f"fail_on: {fail_on}: the audit has findings ({counts}; {summary['unknown']} kinds of objects not readable); all reports "
+        "that were asked for are written, and summary_lines says what to do."
+    )
 
 
 def _run(module: AnsibleModule) -> dict[str, t.Any]:
@@ -268,20 +466,23 @@ def _run(module: AnsibleModule) -> dict[str, t.Any]:
     # what is wrong with the options is said before a cluster is read
     settings = audit_settings(options)
     select = _compiled(options["select"])
-    from_file = options["source"] == "snapshot"
-    state = snapshot.load(options["snapshot"]) if from_file else live.collect(KubeClient.from_options(options))
+    if options["agent_concurrency"] < 1:
+        value = options["agent_concurrency"]
+        raise InputError(f"agent_concurrency: {value} agents at once would ask none; give 1 or more, such as 10.")
+    older = older_result.load(options["compare_to"]) if options["compare_to"] else None
+    state = _state(options)
     result = document(Context(state, settings))
-    paths = _write_reports(options, result)
+    result["comparison"] = None if older is None else compare(older, result)
+    paths = write_reports(options, result)
     if options["save_state"]:
         paths["save_state"] = snapshot.save(state, options["save_state"])
-    limit = max(0, options["max_findings_returned"])
-    returned = {key: value for key, value in result.items() if key != "nodes"}
-    returned["findings"] = result["findings"][:limit]
-    returned["truncated"] = len(result["findings"]) > limit
+    returned = _returned(result, max(0, options["max_findings_returned"]))
     returned["summary_lines"] = summary_lines(result, paths)
     returned["report_paths"] = paths
     if select is not None:
         returned["selected"] = select(result)
+    if sentence := _verdict(result["summary"], options["fail_on"]):
+        raise FindingsError(sentence, returned)
     return returned
 
 
@@ -297,6 +498,15 @@ def main() -> None:
             "output_path": {"type": "path"},
             "report_html": {"type": "path"},
             "report_markdown": {"type": "path"},
+            "report_prometheus": {"type": "path"},
+            "report_junit": {"type": "path"},
+            "compare_to": {"type": "path"},
+            "fail_on": {"type": "str", "choices": ["critical", "warning", "never"], "default": "never"},
+            "use_agents": {"type": "bool", "default": False},
+            "agent_concurrency": {"type": "int", "default": 10},
+            "read_logs": {"type": "bool", "default": False},
+            "host_facts": {"type": "list", "elements": "dict", "default": []},
+            "cilium_namespace": {"type": "str", "default": ""},
             "headroom_factor": {"type": "float", "default": 2.0},
             "select": {"type": "str"},
             "max_findings_returned": {"type": "int", "default": 100},

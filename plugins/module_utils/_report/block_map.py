@@ -22,6 +22,8 @@ _NAMED = 64
 _MOST_CELLS = 1024
 _CELLS = 512
 _TITLES = 3
+# what is odd about a cell is a sign in it, not its colour only
+_GLYPHS = {"shared": "!", "odd": "?", "reserved": "s"}
 
 
 @dataclass
@@ -111,6 +113,9 @@ def _draw(blocks: BlockPool, cells: list[_Cell], per_cell: int) -> str:
             f'<rect class="{cell.kind}" x="{x + 1:.1f}" y="{y + 1:.1f}" width="{width - 2:.1f}" height="{height - 2:.1f}" rx="3"'
             f"{_opacity(cell, per_cell)}><title>{html.escape(_title(blocks, index, cell, per_cell))}</title></rect>"
         )
+        glyph = _GLYPHS.get(cell.kind)
+        if glyph and not named:
+            parts.append(f'<text class="name mid" x="{x + width / 2:.1f}" y="{y + height / 2 + 4:.1f}">{glyph}</text>')
         if named:
             label, style = _label(cell, int((width - 10) / 6.7))
             parts.append(
@@ -153,7 +158,11 @@ def _key(cells: list[_Cell], per_cell: int) -> str:
         "free": "free",
     }
     present = {cell.kind for cell in cells}
-    items = [f'<span><i class="{kind}"></i>{text}</span>' for kind, text in words.items() if kind in present]
+    items = [
+        f'<span><i class="{kind}">{_GLYPHS.get(kind, "")}</i>{text}</span>'
+        for kind, text in words.items()
+        if kind in present
+    ]
     if per_cell > 1:
         items.append(
             f"<span>each cell stands for {per_cell} blocks; the stronger its colour, the more are taken</span>"

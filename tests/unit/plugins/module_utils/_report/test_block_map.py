@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from snapshots.small_clusters import audited, node
 
-from ansible_collections.podnet.upkeep.plugins.module_utils._report_map import block_map, outside
+from ansible_collections.podnet.upkeep.plugins.module_utils._report.block_map import block_map, outside
 
 
 def cells(cluster: str, *nodes: Any, mask: int = 24, services: tuple[str, ...] = ()) -> tuple[Counter[str], list[str]]:
