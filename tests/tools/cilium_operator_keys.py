@@ -24,7 +24,7 @@ DOMAIN = Path(__file__).parents[2] / "plugins/module_utils/_domain"
 # flags of the command line only
 NO_KEYS = frozenset({"help", "version", "config", "config-dir", "cmdref"})
 # the words of pflag -> ours
-KINDS = {None: "bool", "strings": "list", "stringToString": "map", "float32": "float"}
+KINDS = {None: "bool", "strings": "list", "stringToString": "map", "float32": "float", "stdout": "string"}
 STRICT, LENIENT, ANY = "strict", "lenient", "any"
 _FLAG = re.compile(r"^\s+(?:-\w, )?--([a-zA-Z0-9][a-zA-Z0-9-]*)(?: ([A-Za-z]\w*))?(?:\s{2,}|$)")
 _HEADER = '''# Copyright: (c) 2026, podnet.upkeep contributors

@@ -199,14 +199,10 @@ map any 1.14 1.20
 map any 1.19 1.20
     alibabacloud-security-group-tags alibabacloud-vswitch-tags eni-exclude-interface-tags eni-security-group-tags
     eni-subnet-tags ipam-static-ip-tags
-stdout lenient 1.16 1.16
-    hubble-export-file-path
-stdout strict 1.17 1.20
-    hubble-export-file-path
 string any 1.14 1.14
     bpf-lb-dev-ip-addr-inherit egress-masquerade-interfaces
 string any 1.14 1.15
-    hubble-export-file-path sidecar-istio-proxy-image
+    sidecar-istio-proxy-image
 string any 1.14 1.16
     bgp-config-path bpf-lb-dsr-l4-xlate k8s-watcher-endpoint-selector
 string any 1.14 1.17
@@ -220,14 +216,14 @@ string any 1.14 1.20
     bpf-lb-maglev-hash-seed bpf-lb-mode bpf-lb-rss-ipv4-src-cidr bpf-lb-rss-ipv6-src-cidr bpf-root
     certificates-directory cgroup-root cluster-name clustermesh-config cni-chaining-mode cni-chaining-target
     cni-log-file container-ip-local-reserved-ports datapath-mode direct-routing-device enable-policy envoy-log
-    hubble-listen-address hubble-metrics-server hubble-socket-path hubble-tls-cert-file hubble-tls-key-file
-    identity-allocation-mode ip-masq-agent-config-path ipam ipsec-key-file ipv4-native-routing-cidr ipv4-node ipv4-range
-    ipv4-service-loopback-address ipv4-service-range ipv6-cluster-alloc-cidr ipv6-mcast-device ipv6-native-routing-cidr
-    ipv6-node ipv6-range ipv6-service-range k8s-kubeconfig-path k8s-namespace k8s-service-proxy-name
-    kube-proxy-replacement-healthz-bind-address kvstore label-prefix-file lib-dir local-router-ipv4 local-router-ipv6
-    mesh-auth-spiffe-trust-domain mesh-auth-spire-admin-socket monitor-aggregation node-encryption-opt-out-labels
-    pprof-address procfs prometheus-serve-addr read-cni-conf routing-mode socket-path state-dir
-    tofqdns-dns-reject-response-code tunnel-protocol vtep-mask write-cni-conf-when-ready
+    hubble-export-file-path hubble-listen-address hubble-metrics-server hubble-socket-path hubble-tls-cert-file
+    hubble-tls-key-file identity-allocation-mode ip-masq-agent-config-path ipam ipsec-key-file ipv4-native-routing-cidr
+    ipv4-node ipv4-range ipv4-service-loopback-address ipv4-service-range ipv6-cluster-alloc-cidr ipv6-mcast-device
+    ipv6-native-routing-cidr ipv6-node ipv6-range ipv6-service-range k8s-kubeconfig-path k8s-namespace
+    k8s-service-proxy-name kube-proxy-replacement-healthz-bind-address kvstore label-prefix-file lib-dir
+    local-router-ipv4 local-router-ipv6 mesh-auth-spiffe-trust-domain mesh-auth-spire-admin-socket monitor-aggregation
+    node-encryption-opt-out-labels pprof-address procfs prometheus-serve-addr read-cni-conf routing-mode socket-path
+    state-dir tofqdns-dns-reject-response-code tunnel-protocol vtep-mask write-cni-conf-when-ready
 string any 1.15 1.18
     encryption-strict-mode-cidr
 string any 1.15 1.20

@@ -1,0 +1,84 @@
+# Copyright: (c) 2026, podnet.upkeep contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# For internal use of this collection only; the interface may change in any release.
+"""What CiliumNodeConfig objects change for single Nodes.
+
+Source: pkg/option/resolver/resolver.go: objects without defaults or without a nodeSelector change nothing; of several
+that select one Node, the one whose name is last in the alphabet wins, key by key.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+Labels = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class NodeOverride:
+    """One CiliumNodeConfig: its name, the keys that it sets, and its nodeSelector (None selects no Node)."""
+
+    name: str
+    defaults: Mapping[str, str]
+    selector: Mapping[str, t.Any] | None
+
+
+@dataclass(frozen=True)
+class OverrideConflict:
+    """Two objects that set one key of the same Nodes to different values; ``winner`` is what these Nodes run with."""
+
+    key: str
+    winner: str
+    loser: str
+    winning_value: str
+    losing_value: str
+    nodes: tuple[str, ...]
+
+
+def selects(selector: Mapping[str, t.Any] | None, labels: Labels) -> bool:
+    """Whether a label selector matches labels, as metav1.LabelSelectorAsSelector does; None matches nothing."""
+    if selector is None:
+        return False
+    if any(labels.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
+        return False
+    return all(_matches(one, labels) for one in selector.get("matchExpressions") or ())
+
+
+def _matches(expression: Mapping[str, t.Any], labels: Labels) -> bool:
+    key, operator = expression.get("key", ""), expression.get("operator")
+    values = expression.get("values") or ()
+    if operator == "In":
+        return key in labels and labels[key] in values
+    if operator == "NotIn":
+        return labels.get(key) not in values
+    if operator == "Exists":
+        return key in labels
+    return operator == "DoesNotExist" and key not in labels
+
+
+def selected_nodes(
+    overrides: Iterable[NodeOverride], nodes: Mapping[str, Labels]
+) -> dict[str, tuple[NodeOverride, tuple[str, ...]]]:
+    """{name of the object: (object, Nodes it selects)} of those that set anything, in the order of their names."""
+    ordered = sorted((one for one in overrides if one.defaults), key=lambda one: one.name)
+    return {
+        one.name: (one, tuple(name for name, labels in sorted(nodes.items()) if selects(one.selector, labels)))
+        for one in ordered
+    }
+
+
+def conflicts(selected: Mapping[str, tuple[NodeOverride, Sequence[str]]]) -> list[OverrideConflict]:
+    """Every key that two objects set to different values for a common Node, the later name being the winner."""
+    found = []
+    objects = list(selected.values())
+    for at, (loser, losing_nodes) in enumerate(objects):
+        for winner, winning_nodes in objects[at + 1 :]:
+            common = tuple(name for name in losing_nodes if name in frozenset(winning_nodes))
+            for key in sorted(loser.defaults.keys() & winner.defaults.keys()):
+                values = winner.defaults[key], loser.defaults[key]
+                if common and values[0] != values[1]:
+                    found.append(OverrideConflict(key, winner.name, loser.name, *values, common))
+    return found
