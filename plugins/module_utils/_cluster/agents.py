@@ -103,7 +103,7 @@ def _ask(
         return agent_entry(node, pod, error=error)
     deadline = time.monotonic() + timeout
     answers: dict[str, t.Any] = {}
-    programs = _PROGRAMS
+    programs: tuple[str, ...] = _PROGRAMS
     try:
         for name, words in _QUESTIONS.items():
             result, programs = _run(client, namespace, pod, programs, words, deadline)

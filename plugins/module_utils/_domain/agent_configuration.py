@@ -13,7 +13,14 @@ from __future__ import annotations
 
 import re
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.agent_json import mapping, objects, sequence, text
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.go_duration import (
+    DurationError,
+    format_duration,
+    parse,
+)
 
 # field of option.Config -> key of cilium-config
 COMPARED: t.Final[Mapping[str, str]] = {
@@ -41,30 +48,7 @@ COMPARED: t.Final[Mapping[str, str]] = {
     "PolicyMapEntries": "bpf-policy-map-max",
     "PolicyMapMaxEntries": "bpf-policy-map-max",
 }
-_NANOSECONDS: t.Final = {
-    "ns": 1,
-    "us": 1000,
-    "µs": 1000,
-    "μs": 1000,
-    "ms": 10**6,
-    "s": 10**9,
-    "m": 60 * 10**9,
-    "h": 3600 * 10**9,
-}
-_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
 _TRUE, _FALSE = ("1", "t", "true"), ("0", "f", "false")
-
-
-def nanoseconds(written: str) -> int | None:
-    """A duration as Go writes it (``15m0s``), in nanoseconds; None when it is none. ``0`` needs no unit."""
-    sign, unsigned = (-1, written[1:]) if written.startswith("-") else (1, written.removeprefix("+"))
-    if unsigned == "0":
-        return 0
-    total, position = 0.0, 0
-    while (part := _PART.match(unsigned, position)) is not None:
-        total += float(part[1]) * _NANOSECONDS[part[2]]
-        position = part.end()
-    return sign * round(total) if unsigned and position == len(unsigned) else None
 
 
 def differences(
@@ -95,8 +79,7 @@ def _disagreement(value: t.Any, written: str) -> str | None:
     if isinstance(value, int):
         if written.lstrip("-").isdecimal():
             return None if int(written) == value else str(value)
-        wanted = nanoseconds(written)
-        return None if wanted is None or wanted == value else f"{value / 10**9:g}s"
+        return _other_duration(value, written)
     if isinstance(value, str):
         return None if value.lower() == written.lower() else value
     if isinstance(value, list):
@@ -105,3 +88,44 @@ def _disagreement(value: t.Any, written: str) -> str | None:
         parts = [piece for part in value for piece in re.split(r"[\s,]+", str(part)) if piece]
         return None if parts == wanted_parts else " ".join(parts)
     return None
+
+
+def _other_duration(value: int, written: str) -> str | None:
+    try:
+        return None if parse(written) == value else format_duration(value)
+    except DurationError:
+        return None
+
+
+def overrides_of(node_labels: Mapping[str, str], node_configs: Iterable[Mapping[str, t.Any]]) -> dict[str, str]:
+    """What CiliumNodeConfig objects set on a Node with these labels.
+
+    They are merged in the order of their names (``cilium-dbg build-config`` reads them so), the last one wins.
+    """
+    found: dict[str, str] = {}
+    for one in sorted(node_configs, key=lambda config: text(mapping(config.get("metadata")).get("name"))):
+        spec = mapping(one.get("spec"))
+        if selects(mapping(spec.get("nodeSelector")), node_labels):
+            found.update({key: text(value) for key, value in mapping(spec.get("defaults")).items()})
+    return found
+
+
+def selects(selector: Mapping[str, t.Any], labels: Mapping[str, str]) -> bool:
+    """Whether a LabelSelector selects what has these labels; an empty one selects everything."""
+    if any(labels.get(key) != value for key, value in mapping(selector.get("matchLabels")).items()):
+        return False
+    return all(_holds(one, labels) for one in objects(selector.get("matchExpressions")))
+
+
+def _holds(requirement: Mapping[str, t.Any], labels: Mapping[str, str]) -> bool:
+    key, values = text(requirement.get("key")), sequence(requirement.get("values"))
+    match requirement.get("operator"):
+        case "In":
+            return key in labels and labels[key] in values
+        case "NotIn":
+            return labels.get(key) not in values
+        case "Exists":
+            return key in labels
+        case "DoesNotExist":
+            return key not in labels
+    return False
