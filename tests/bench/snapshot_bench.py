@@ -1,6 +1,6 @@
 """Measures reading snapshots: seconds, peak memory, megabytes each second. No test; numbers are for people.
 
-    python tests/bench/snapshot_bench.py [SCALE]     # 1.0: 5,000 Nodes, 100,000 pods, 65,000 identities, 100,000 endpoints
+python tests/bench/snapshot_bench.py [SCALE]     # 1.0: 5,000 Nodes, 100,000 pods, 65,000 identities, 100,000 endpoints
 """
 
 from __future__ import annotations

@@ -21,7 +21,9 @@ MANAGED = [
     {
         "apiVersion": "v1",
         "fieldsType": "FieldsV1",
-        "fieldsV1": {f"f:{part}": {f"f:field{index}": {} for index in range(8)} for part in ("metadata", "spec", "status")},
+        "fieldsV1": {
+            f"f:{part}": {f"f:field{index}": {} for index in range(8)} for part in ("metadata", "spec", "status")
+        },
         "manager": manager,
         "operation": "Update",
         "time": TIME,

@@ -7,8 +7,10 @@
 from __future__ import annotations
 
 import datetime
+import gc
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
@@ -57,7 +59,7 @@ def collect(client: KubeClient, options: LiveOptions = ONLY_NODE_CIDRS) -> Clust
     taken_at = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
     reader = _Reader(client, _served(client, options.resources), options.cilium_namespace)
     asked = [RESOURCES[name] for name in RESOURCES if name in options.resources]
-    with ThreadPoolExecutor(_LISTS_AT_ONCE) as pool:
+    with _without_cycle_collection(), ThreadPoolExecutor(_LISTS_AT_ONCE) as pool:
         # the namespaces of the CNI are known from its DaemonSets
         first = [one for one in asked if one.name == "daemonsets"]
         reader.read_all(pool, first)
@@ -70,6 +72,18 @@ def collect(client: KubeClient, options: LiveOptions = ONLY_NODE_CIDRS) -> Clust
         absent=frozenset(reader.absent),
         origin=f"API of {client.host}",
     )
+
+
+@contextmanager
+def _without_cycle_collection() -> Iterator[None]:
+    """Objects of the API are trees: looking for cycles among a million of them, again and again, finds nothing."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _served(client: KubeClient, wanted: Collection[str]) -> Mapping[str, frozenset[str]] | None:

@@ -16,23 +16,42 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.pruning_cil
     prune_identity,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.pruning_parts import (
+    KeyTable,
     Object,
+    compact,
     metadata_of,
     metadata_with_owners,
     pick,
+    shared,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.pruning_pods import prune_pod
 
 _MESSAGE_LENGTH = 500
 
 
+class _Condition(KeyTable, keys=("type", "status", "reason", "lastTransitionTime")):
+    pass
+
+
 def _node(obj: Mapping[str, t.Any]) -> Object:
-    status = pick(obj.get("status"), "addresses", "conditions", "nodeInfo")
+    source = obj.get("status") or {}
+    status = pick(source, "addresses", "nodeInfo")
+    if "conditions" in source:
+        keys = ("type", "status", "reason", "lastTransitionTime")
+        status["conditions"] = [
+            compact(_Condition, {key: shared(one[key]) for key in keys if key in one})
+            for one in source["conditions"] or ()
+        ]
     for key in ("capacity", "allocatable"):
-        amounts = (obj.get("status") or {}).get(key) or {}
+        amounts = source.get(key) or {}
         status[key] = {name: value for name, value in amounts.items() if name == "pods" or "vpc.amazonaws.com" in name}
+    metadata = metadata_of(obj, "resourceVersion", "annotations", "finalizers")
+    labels = (obj.get("metadata") or {}).get("labels")
+    if labels is not None:
+        # every Node has other labels, but keys and most values are those of many
+        metadata["labels"] = {shared(key): shared(value) for key, value in labels.items()}
     return {
-        "metadata": metadata_of(obj, "resourceVersion", "labels", "annotations", "finalizers"),
+        "metadata": metadata,
         "spec": pick(obj.get("spec"), "podCIDR", "podCIDRs", "unschedulable", "taints", "providerID"),
         "status": status,
     }

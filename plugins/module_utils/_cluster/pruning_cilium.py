@@ -6,65 +6,127 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 from collections.abc import Mapping
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.pruning_parts import (
+    KeyTable,
     Object,
+    compact,
     metadata_of,
     metadata_with_owners,
+    owners_of,
     pick,
     shared,
 )
 
+_HEARTBEAT = "io.cilium.heartbeat"
+
+
+class _Identity(KeyTable, keys=("metadata", "security-labels")):
+    pass
+
+
+class _IdentityMetadata(KeyTable, keys=("name", "uid", "creationTimestamp", "resourceVersion")):
+    pass
+
+
+class _Endpoint(KeyTable, keys=("metadata", "status")):
+    pass
+
+
+class _EndpointMetadata(KeyTable, keys=("name", "namespace", "uid", "creationTimestamp", "ownerReferences")):
+    pass
+
+
+class _EndpointStatus(KeyTable, keys=("id", "identity", "state", "networking")):
+    pass
+
+
+class _IdentityOfEndpoint(KeyTable, keys=("id",)):
+    pass
+
+
+class _Networking(KeyTable, keys=("addressing", "node")):
+    pass
+
+
+class _Addressing(KeyTable, keys=("ipv4",)):
+    pass
+
+
+class _EndpointOfSlice(KeyTable, keys=("name", "id", "pod-uid", "networking")):
+    pass
+
 
 def prune_identity(obj: Mapping[str, t.Any]) -> Object:
-    source = obj.get("metadata") or {}
-    metadata = pick(source, "name", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp")
-    heartbeat = (source.get("annotations") or {}).get("io.cilium.heartbeat")
+    """Name, times, the heartbeat by which it is marked, and the security labels."""
+    metadata = metadata_of(obj, "resourceVersion", kind=_IdentityMetadata)
+    heartbeat = ((obj.get("metadata") or {}).get("annotations") or {}).get(_HEARTBEAT)
     if heartbeat is not None:
-        metadata["annotations"] = {"io.cilium.heartbeat": heartbeat}
+        metadata["annotations"] = {_HEARTBEAT: heartbeat}
     labels = obj.get("security-labels") or {}
     # every identity has other labels, but keys and most values are those of many
-    shared = {shared(key): shared(value) for key, value in labels.items()} if isinstance(labels, dict) else labels
-    return {"metadata": metadata, "security-labels": shared}
+    kept = {shared(key): shared(value) for key, value in labels.items()} if isinstance(labels, dict) else labels
+    return compact(_Identity, {"metadata": metadata, "security-labels": kept})
 
 
 def _networking(source: Mapping[str, t.Any] | None) -> Object:
-    kept = pick(source, "addressing")
-    if source and source.get("node") is not None:
-        kept["node"] = shared(source["node"])
+    kept = _Networking().__dict__
+    if source:
+        if source.get("addressing") is not None:
+            kept["addressing"] = [compact(_Addressing, pick(one, "ipv4", "ipv6")) for one in source["addressing"]]
+        if source.get("node") is not None:
+            kept["node"] = shared(source["node"])
     return kept
 
 
+@functools.lru_cache(maxsize=4096)
+def _shared_identity(number: int) -> Object:
+    return compact(_IdentityOfEndpoint, {"id": number})
+
+
 def prune_endpoint(obj: Mapping[str, t.Any]) -> Object:
+    """Name, owner, identity, state, addresses and Node; not its labels, which its identity has."""
     source, status = obj.get("metadata") or {}, obj.get("status") or {}
-    metadata = pick(source, "name", "uid", "creationTimestamp", "deletionTimestamp")
-    metadata["namespace"] = shared(source.get("namespace"))
+    metadata = metadata_of(obj, kind=_EndpointMetadata)
     owners = source.get("ownerReferences")
     if owners:
-        metadata["ownerReferences"] = [pick(one, "kind", "name", "uid") for one in owners]
-    kept: Object = {}
+        metadata["ownerReferences"] = kept_owners = owners_of(source)
+        if len(kept_owners) == 1 and kept_owners[0].get("name") == metadata.get("name"):
+            kept_owners[0]["name"] = metadata["name"]  # an endpoint is named as its pod: one text for both
+    kept = _EndpointStatus().__dict__
     if status.get("id") is not None:
         kept["id"] = status["id"]
-    if status.get("identity"):
-        kept["identity"] = pick(status["identity"], "id")
+    identity = status.get("identity")
+    if identity:
+        number = identity.get("id")
+        kept["identity"] = _shared_identity(number) if type(number) is int else pick(identity, "id")
     if status.get("state") is not None:
         kept["state"] = shared(status["state"])
     if status.get("networking"):
         kept["networking"] = _networking(status["networking"])
-    return {"metadata": metadata, "status": kept}
+    whole = _Endpoint().__dict__
+    whole["metadata"] = metadata
+    whole["status"] = kept
+    return whole
 
 
 def prune_endpoint_slice(obj: Mapping[str, t.Any]) -> Object:
+    """Its namespace, and of each endpoint name, identity and addresses."""
     endpoints = [
-        {**pick(one, "name", "id", "pod-uid"), "networking": _networking(one.get("networking"))}
+        compact(
+            _EndpointOfSlice,
+            {**pick(one, "name", "id", "pod-uid"), "networking": _networking(one.get("networking"))},
+        )
         for one in obj.get("endpoints") or ()
     ]
     return {"metadata": metadata_of(obj), "namespace": shared(obj.get("namespace")), "endpoints": endpoints}
 
 
 def prune_cilium_node(obj: Mapping[str, t.Any]) -> Object:
+    """Owner, labels, addresses and everything that IPAM keeps in it."""
     spec, status = obj.get("spec") or {}, obj.get("status") or {}
     kept = pick(spec, "addresses", "ipam", "health", "instance-id", "bootid")
     for key in ("eni", "azure", "alibaba-cloud"):

@@ -7,11 +7,14 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.pruning_parts import (
+    KeyTable,
     Object,
+    compact,
     labels_of,
+    metadata_of,
     owners_of,
     pick,
     shared,
@@ -19,6 +22,29 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.pruning_par
 )
 
 _CONTROLLER_MANAGER = "kube-controller-manager"
+
+
+_METADATA = ("name", "namespace", "uid", "creationTimestamp", "labels", "ownerReferences")
+
+
+class _Pod(KeyTable, keys=("metadata", "spec", "status")):
+    pass
+
+
+class _Metadata(KeyTable, keys=_METADATA):
+    pass
+
+
+class _Spec(KeyTable, keys=("nodeName", "serviceAccountName")):
+    pass
+
+
+class _Status(KeyTable, keys=("phase", "startTime", "podIPs")):
+    pass
+
+
+class _PodIp(KeyTable, keys=("ip",)):
+    pass
 
 
 def is_controller_manager(pod: Mapping[str, t.Any]) -> bool:
@@ -36,55 +62,50 @@ def _is_of_cilium(metadata: Mapping[str, t.Any]) -> bool:
 
 
 def prune_pod(obj: Mapping[str, t.Any]) -> Object:
-    """Pods are many. Only the controller-manager's and Cilium's keep their command line and restarts."""
+    """Names, owner, labels, Node, addresses and phase; named ports and the reason for which a container waits."""
     metadata, spec, status = obj.get("metadata") or {}, obj.get("spec") or {}, obj.get("status") or {}
-    kept: Object = {
-        "metadata": _pod_metadata(metadata),
-        "spec": _pod_spec(spec),
-        "status": _pod_status(status),
-    }
+    containers: Sequence[Mapping[str, t.Any]] = spec.get("containers") or ()
+    kept_spec, kept_status = _spec(spec, containers), _status(status)
     if is_controller_manager(obj) or _is_of_cilium(metadata):
-        containers = spec.get("containers") or ()
-        kept["spec"]["containers"] = [pick(one, "name", "command", "args", "image") for one in containers]
-        kept["status"]["restarts"] = sum(
-            int(one.get("restartCount") or 0) for one in status.get("containerStatuses") or ()
-        )
+        kept_spec["containers"] = [pick(one, "name", "command", "args", "image") for one in containers]
+        if "containerStatuses" in status:
+            counts = [int(one.get("restartCount") or 0) for one in status["containerStatuses"] or ()]
+            kept_status["restarts"] = sum(counts)
+    kept = _Pod().__dict__
+    kept["metadata"] = _metadata(obj, metadata)
+    kept["spec"] = kept_spec
+    kept["status"] = kept_status
     return kept
 
 
-def _pod_metadata(metadata: Mapping[str, t.Any]) -> Object:
-    kept: Object = {"name": metadata.get("name"), "namespace": shared(metadata.get("namespace"))}
-    for key in ("uid", "creationTimestamp", "deletionTimestamp"):
-        if metadata.get(key) is not None:
-            kept[key] = metadata[key]
+def _metadata(obj: Mapping[str, t.Any], metadata: Mapping[str, t.Any]) -> Object:
+    kept = metadata_of(obj, kind=_Metadata)
     if metadata.get("labels"):
         kept["labels"] = labels_of(metadata)
     owners = metadata.get("ownerReferences")
     if owners:
-        controller = next((one for one in owners if one.get("controller")), None)
-        if controller is not None and len(owners) == 1:
-            kept["ownerReferences"] = shared_owner(
-                str(controller.get("kind")), str(controller.get("name")), str(controller.get("uid"))
-            )
+        one = owners[0]
+        if len(owners) == 1 and one.get("controller") is True:
+            kept["ownerReferences"] = shared_owner(str(one.get("kind")), str(one.get("name")), str(one.get("uid")))
         else:
             kept["ownerReferences"] = owners_of(metadata)
     return kept
 
 
-def _pod_spec(spec: Mapping[str, t.Any]) -> Object:
-    kept: Object = {}
+def _spec(spec: Mapping[str, t.Any], containers: Sequence[Mapping[str, t.Any]]) -> Object:
+    kept = _Spec().__dict__
     for key in ("nodeName", "serviceAccountName"):
-        if spec.get(key) is not None:
-            kept[key] = shared(spec[key])
+        value = spec.get(key)
+        if value is not None:
+            kept[key] = shared(value)
     if spec.get("hostNetwork"):
         kept["hostNetwork"] = spec["hostNetwork"]
-    if "namedPorts" in spec:  # pruned before
-        named = spec["namedPorts"]
-    else:
-        ports = (port for one in spec.get("containers") or () for port in one.get("ports") or ())
+    named = spec.get("namedPorts")  # of a pod that was pruned before
+    if named is None:
         named = [
             [port["name"], port.get("protocol") or "TCP", port.get("containerPort")]
-            for port in ports
+            for one in containers
+            for port in one.get("ports") or ()
             if port.get("name")
         ]
     if named:
@@ -92,27 +113,20 @@ def _pod_spec(spec: Mapping[str, t.Any]) -> Object:
     return kept
 
 
-def _pod_status(status: Mapping[str, t.Any]) -> Object:
-    kept: Object = {}
-    for key in ("phase", "reason"):
-        if status.get(key) is not None:
-            kept[key] = shared(status[key])
+def _status(status: Mapping[str, t.Any]) -> Object:
+    kept = _Status().__dict__
+    for key in ("phase", "reason", "startTime", "waiting"):
+        value = status.get(key)
+        if value is not None:
+            kept[key] = shared(value)
     addresses = status.get("podIPs") or ([{"ip": status["podIP"]}] if status.get("podIP") else None)
     if addresses is not None:
-        kept["podIPs"] = addresses
-    if status.get("startTime") is not None:
-        kept["startTime"] = status["startTime"]
-    waiting = status.get("waiting") or _waiting(status)
-    if waiting:
-        kept["waiting"] = shared(waiting)
-    if "restarts" in status:
-        kept["restarts"] = status["restarts"]
-    return kept
-
-
-def _waiting(status: Mapping[str, t.Any]) -> str:
+        kept["podIPs"] = [compact(_PodIp, one) for one in addresses]
     for one in status.get("containerStatuses") or ():
         reason = ((one.get("state") or {}).get("waiting") or {}).get("reason")
         if reason:
-            return str(reason)
-    return ""
+            kept["waiting"] = shared(reason)
+            break
+    if "restarts" in status:
+        kept["restarts"] = status["restarts"]
+    return kept
