@@ -79,6 +79,8 @@ def cell(value: t.Any) -> Cell:
         return value
     if isinstance(value, (list, tuple)) and all(not isinstance(one, (Mapping, list, tuple)) for one in value):
         text = ", ".join(str(cell(one)) for one in value) or "none"
+    elif isinstance(value, Mapping) and all(not isinstance(one, (Mapping, list, tuple)) for one in value.values()):
+        text = ", ".join(f"{name} {cell(one)}" for name, one in value.items()) or "none"
     elif isinstance(value, (Mapping, list, tuple)):
         text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
     else:
@@ -103,7 +105,10 @@ def blocks_of(value: Mapping[str, t.Any], most: int, without: Sequence[str] = ()
     for key, one in value.items():
         if key in without:
             continue
-        if isinstance(one, Mapping) and one:
+        if isinstance(one, Mapping) and one and all(isinstance(row, Mapping) for row in one.values()):
+            named = [{"name": name, **row} for name, row in one.items()]
+            tables.append(_table_of_mappings(words_of(key), named, most))
+        elif isinstance(one, Mapping) and one:
             rows = [(words_of(name), found) for name, found in one.items()]
             tables.append(table(words_of(key), ("What", "Value"), rows, most))
         elif isinstance(one, (list, tuple)) and one and all(isinstance(row, Mapping) for row in one):

@@ -173,7 +173,7 @@ def _cilium_pools(document: Document) -> Chapter | None:
         blocks.append(table("Pools of Cilium", heads, [[pool.get(key) for key in keys] for pool in pools], _MOST_ROWS))
     more = part_of(document, "cilium_ipam")
     if more:
-        blocks += blocks_of(more, _MOST_ROWS, ("pools", "cilium_pools"))
+        blocks += blocks_of(more, _MOST_ROWS, ("pools", "cilium_pools", "nodes"))  # Nodes have a table of their own
     return Chapter("cilium_pools", "Pools of Cilium", blocks) if blocks else None
 
 

@@ -12,7 +12,12 @@ from collections.abc import Mapping
 from ansible_collections.podnet.upkeep.plugins.module_utils._report.block_map import block_map, outside
 from ansible_collections.podnet.upkeep.plugins.module_utils._report.blocks import cell
 from ansible_collections.podnet.upkeep.plugins.module_utils._report.markup import escaped, facts, sortable, tag
-from ansible_collections.podnet.upkeep.plugins.module_utils._report.words import SEVERITIES, Document, number
+from ansible_collections.podnet.upkeep.plugins.module_utils._report.words import (
+    SEVERITIES,
+    Document,
+    node_addresses,
+    number,
+)
 
 _NAMES_OUTSIDE = 12
 # characters of rows of Nodes
@@ -94,17 +99,16 @@ def _sort_key(node: Mapping[str, t.Any]) -> tuple[int, str]:
 
 def nodes(document: Document) -> str:
     """All Nodes that fit, worst first; columns that no Node has a value for are left out."""
-    more = [
-        key
-        for key in ("addresses", "provider", "if_deleted")
-        if any(one.get(key) is not None for one in document["nodes"])
-    ]
+    more = [key for key in _MORE if any(one.get(key) is not None for one in document["nodes"])]
+    addresses = node_addresses(document)
     heads: list[tuple[str, bool]] = [("Node", False), ("podCIDRs", False), ("Ready", False), ("Pods", True)]
-    heads += [(_MORE[key], key == "addresses") for key in more]
-    heads.append(("State", False))
+    heads += [("Free addresses", True)] if addresses else []
+    heads += [*((_MORE[key], False) for key in more), ("State", False)]
     room, rows = _ROOM, []
     for node in sorted(document["nodes"], key=_sort_key):
-        row = _node(node, more)
+        beside = _addresses(addresses.get(node["name"])) if addresses else ""
+        beside += "".join(f"<td>{escaped('?' if node.get(key) is None else cell(node[key]))}</td>" for key in more)
+        row = _node(node, beside)
         room -= len(row)
         if room < 0:
             break
@@ -113,25 +117,21 @@ def nodes(document: Document) -> str:
     return f'<h2 id="nodes">Nodes</h2><div class="panel">{made}</div>'
 
 
-_MORE = {"addresses": "Free addresses", "provider": "Provider", "if_deleted": "If it is deleted"}
+_MORE = {"provider": "Provider", "if_deleted": "If it is deleted"}
 
 
-def _node(node: Mapping[str, t.Any], more: list[str]) -> str:
+def _node(node: Mapping[str, t.Any], beside: str) -> str:
     cidrs = " ".join(f"<code>{escaped(text)}</code>" for text in node["pod_cidrs"]) or '<span class="muted">none</span>'
     cordoned = ' <span class="muted small">cordoned</span>' if node["unschedulable"] else ""
     ids = f'<br><span class="small muted">{escaped(", ".join(node["findings"]))}</span>' if node["findings"] else ""
     pods = "?" if node["pods"] is None else node["pods"]
-    beside = "".join(_more(node, key) for key in more)
     return (
         f'<tr data-f=""><th scope="row">{escaped(node["name"])}{cordoned}</th><td>{cidrs}</td><td>{escaped(node["ready"])}</td>'
         f'<td class="n">{escaped(pods)}</td>{beside}<td>{tag(node["severity"])}{ids}</td></tr>'
     )
 
 
-def _more(node: Mapping[str, t.Any], key: str) -> str:
-    value = node.get(key)
-    if key != "addresses":
-        return f"<td>{escaped('?' if value is None else cell(value))}</td>"
-    if not isinstance(value, Mapping):
+def _addresses(value: Mapping[str, t.Any] | None) -> str:
+    if value is None:
         return '<td class="n">?</td>'
     return f'<td class="n">{escaped(cell(value.get("free")))} of {escaped(cell(value.get("capacity")))}</td>'

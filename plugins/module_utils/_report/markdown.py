@@ -10,9 +10,21 @@ import re
 import typing as t
 from collections.abc import Iterator, Mapping, Sequence
 
-from ansible_collections.podnet.upkeep.plugins.module_utils._report.blocks import Block, Chapter, Facts, Paragraph
+from ansible_collections.podnet.upkeep.plugins.module_utils._report.blocks import (
+    Block,
+    Chapter,
+    Facts,
+    Paragraph,
+    cell,
+)
 from ansible_collections.podnet.upkeep.plugins.module_utils._report.chapters import chapters
-from ansible_collections.podnet.upkeep.plugins.module_utils._report.words import Document, about, cilium_line, headline
+from ansible_collections.podnet.upkeep.plugins.module_utils._report.words import (
+    Document,
+    about,
+    cilium_line,
+    headline,
+    node_addresses,
+)
 
 # of one kind; the JSON report has all
 _MOST_FINDINGS = 500
@@ -54,7 +66,7 @@ def markdown(document: Document) -> str:
         lines += ["## Unknown", "", *_table(("what", "why"), sorted(document["unknown"].items()))]
     for one in made.values():
         lines += _chapter(one)
-    lines += ["## Nodes", "", *_nodes(document["nodes"])]
+    lines += ["## Nodes", "", *_nodes(document)]
     return "\n".join(lines)
 
 
@@ -118,10 +130,10 @@ def _block(block: Block) -> Iterator[str]:
             yield from (f"{len(block.rows)} of {len(block.rows) + block.left_out} rows are shown.", "")
 
 
-def _nodes(nodes: Sequence[Mapping[str, t.Any]]) -> list[str]:
-    head = ["Node", "podCIDRs", "Ready", "state", "findings"]
-    more = [(key, name) for key, name in (("provider", "provider"), ("if_deleted", "if deleted"), ("addresses", "free addresses"))
-            if any(node.get(key) is not None for node in nodes)]  # fmt: skip
+def _nodes(document: Document) -> list[str]:
+    nodes, addresses = document["nodes"], node_addresses(document)
+    names = {"provider": "provider", "if_deleted": "if deleted"}
+    more = [key for key in names if any(node.get(key) is not None for node in nodes)]
     rows = [
         [
             node["name"],
@@ -129,15 +141,10 @@ def _nodes(nodes: Sequence[Mapping[str, t.Any]]) -> list[str]:
             node["ready"],
             node["severity"],
             ", ".join(node["findings"]),
-            *(_node_value(node, key) for key, _name in more),
+            *(cell(node.get(key)) for key in more),
+            *([cell(addresses.get(node["name"], {}).get("free"))] if addresses else []),
         ]
         for node in nodes
     ]
-    return _table([*head, *(name for _key, name in more)], rows)
-
-
-def _node_value(node: Mapping[str, t.Any], key: str) -> object:
-    value = node.get(key)
-    if key == "addresses" and isinstance(value, Mapping):
-        value = value.get("free")
-    return "unknown" if value is None else value
+    head = ["Node", "podCIDRs", "Ready", "state", "findings", *(names[key] for key in more)]
+    return _table([*head, *(["free addresses"] if addresses else [])], rows)

@@ -18,8 +18,8 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._report.words import
     SEVERITIES,
     Document,
     cilium_pools,
+    node_addresses,
     part_of,
-    rows_of,
 )
 
 _PREFIX = "podnet_upkeep_"
@@ -140,9 +140,9 @@ def _endpoints(endpoints: Mapping[str, t.Any]) -> Iterable[tuple[str, str, list[
 
 def _addresses(document: Document) -> Iterable[tuple[str, str, list[Sample]]]:
     free = {
-        str(node["name"]): found
-        for node in rows_of(document["nodes"])
-        if (found := _number((part_of(node, "addresses") or {}).get("free"))) is not None
+        str(name): found
+        for name, addresses in node_addresses(document).items()
+        if (found := _number(addresses.get("free"))) is not None
     }
     scarce = sorted(free, key=lambda name: (free[name], name))[:MOST_NODES]
     samples = [one for name in sorted(scarce) for one in _value(free[name], node=name)]

@@ -32,6 +32,13 @@ def cilium_pools(document: Document) -> list[Mapping[str, t.Any]]:
     return rows_of(document.get("cilium_pools")) or rows_of(within.get("pools")) or rows_of(within.get("cilium_pools"))
 
 
+def node_addresses(document: Document) -> dict[str, Mapping[str, t.Any]]:
+    """{Node: capacity, used and free of its pod addresses}, for those of which it is known."""
+    of_cilium = part_of(part_of(document, "cilium_ipam") or {}, "nodes") or {}
+    found = {node["name"]: node.get("addresses") or of_cilium.get(node["name"]) for node in document["nodes"]}
+    return {name: one for name, one in found.items() if isinstance(one, Mapping)}
+
+
 def missing(document: Document) -> dict[str, str]:
     """{what could not be read and matters here: why}: a cluster without Cilium misses none of its objects."""
     named = {one["subject"]["name"] for one in document["findings"] if one["id"] == "data-missing"}
