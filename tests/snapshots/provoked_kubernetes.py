@@ -71,12 +71,6 @@ PROVOKED: dict[str, dict[str, Any]] = {
     "stale-node-lease": {"nodes": [A], "nodeleases": [owned("gone", "9", renewTime=ago(900))]},
     "stale-csinode": {"nodes": [A], "csinodes": [owned("a", "0")]},
     "csinode-missing": {"nodes": [A, node("b", "10.0.1.0/24")], "csinodes": [owned("a", "1")]},
-    "stale-block-affinity": {
-        "nodes": [A],
-        "blockaffinities": [
-            {"metadata": {"name": name}, "spec": {"node": name, "cidr": "10.9.0.0/26"}} for name in ("a", "gone")
-        ],
-    },
     "flannel-network-mismatch": {
         **FLANNEL,
         "nodes": [A],

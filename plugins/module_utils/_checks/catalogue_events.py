@@ -134,15 +134,6 @@ _EVENTS: tuple[FindingKind, ...] = (
         "kubectl get csinodes",
         "No safe automatic remedy, because it is a restart of the kubelet on that host: it registers its CSI drivers at its start only.",
     ),
-    FindingKind(
-        "stale-block-affinity",
-        WARNING,
-        "Calico blocks of Nodes that are gone",
-        "BlockAffinity objects name Nodes that do not exist.",
-        "Their addresses are lost to the IPPool until calico-kube-controllers cleans up.",
-        "kubectl get blockaffinities.crd.projectcalico.org -o custom-columns=NODE:.spec.node,CIDR:.spec.cidr; kubectl get nodes",
-        "No safe automatic remedy, because Calico keeps the books: see that calico-kube-controllers runs, or use calicoctl ipam check and release.",
-    ),
 )
 
 KINDS: tuple[FindingKind, ...] = (*_EVENTS, *_CNI_NETWORK, *_SANDBOX_FAILURES)

@@ -4,8 +4,8 @@
 # For internal use of this collection only; the interface may change in any release.
 """Checks of how many pods a Node may run against how many addresses its block has.
 
-A /24 has 254 addresses, of which the bridge or the first hop takes one (host-local); Cilium takes a second one for its
-health endpoint. The default of a kubelet is 110 pods, so a /25 fits and a /26 does not.
+A /24 has 254 addresses, of which the bridge or the first hop takes one (host-local). The default of a kubelet is 110 pods,
+so a /25 fits and a /26 does not. Nodes of Cilium are judged by their endpoints (cilium_ipam_addresses).
 """
 
 from __future__ import annotations
@@ -23,8 +23,6 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state impor
 
 # network and broadcast address, and the gateway
 _TAKEN_BY_HOST_LOCAL = 3
-# network and last address, router and health endpoint
-_TAKEN_BY_CILIUM = 4
 
 
 @dataclass(frozen=True)
@@ -46,21 +44,20 @@ class NodeAddresses:
 
 
 @functools.lru_cache(maxsize=256)
-def usable(bits: int, taken: int = _TAKEN_BY_HOST_LOCAL) -> int:
-    """Addresses for pods in a block with so many host bits; ``taken`` are those that never go to a pod."""
-    return max((1 << bits) - taken, 0)
+def usable(bits: int) -> int:
+    """Addresses for pods in a block with so many host bits."""
+    return max((1 << bits) - _TAKEN_BY_HOST_LOCAL, 0)
 
 
 def addresses(context: Context) -> dict[str, NodeAddresses]:
-    """{Node: addresses of its smallest block}; empty where Node.spec does not decide about addresses."""
-    if not context.ipam_model.node_spec_is_truth:
+    """{Node: addresses of its smallest block}; empty where Node.spec does not decide about addresses, or Cilium does."""
+    if not context.ipam_model.node_spec_is_truth or context.cilium.installed:
         return {}
-    taken = _TAKEN_BY_CILIUM if context.cilium.installed else _TAKEN_BY_HOST_LOCAL
     known = "pods" not in context.state.unknown
     used = _used(context) if known else Counter()
     return {
         name: NodeAddresses(
-            min(usable(network.max_prefixlen - network.prefixlen, taken) for network in cidrs),
+            min(usable(network.max_prefixlen - network.prefixlen) for network in cidrs),
             used[name] if known else None,
         )
         for name, cidrs in context.node_cidrs.items()

@@ -28,22 +28,38 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.log_pattern 
 
 UNEXPLAINED = "sandbox-failures-unexplained"
 
-_NO_BLOCK = ("node-cidr-missing", "node-cidr-partial-family")
-_CNI_REFUSES = ("flannel-network-mismatch", "flannel-config-invalid")
+_NO_BLOCK = ("node-cidr-missing", "node-cidr-partial-family", "cilium-node-cidr-missing", "ovn-subnet-missing")
+_CNI_REFUSES = (
+    "flannel-network-mismatch",
+    "flannel-config-invalid",
+    "cilium-node-missing",
+    "azure-network-config-failed",
+)
+_IDENTITIES = ("identity-range-exhausted",)
 
 # cause of a message ("" where its text is not known) -> ids of findings that may be behind it, the most likely first
 CAUSED_BY: Mapping[str, tuple[str, ...]] = {
     "": _NO_BLOCK,
     NO_POD_CIDR: _NO_BLOCK,
-    CNI_MISSING: (*_NO_BLOCK, *_CNI_REFUSES, "host-cni-config-missing"),
-    AGENT_DOWN: (*_NO_BLOCK, *_CNI_REFUSES),
+    CNI_MISSING: (*_NO_BLOCK, *_CNI_REFUSES, "cni-agent-missing", "host-cni-config-missing"),
+    AGENT_DOWN: (*_NO_BLOCK, *_CNI_REFUSES, "cni-agent-missing"),
     CNI_NETWORK_MISMATCH: _CNI_REFUSES,
-    NODE_FULL: ("node-addresses-exhausted", "node-block-too-small"),
+    NODE_FULL: ("node-addresses-exhausted", "cilium-node-addresses-exhausted", "node-block-too-small"),
     OLD_BRIDGE: ("host-bridge-address-drift", "host-cni-config-drift", "pod-address-outside-node-cidr"),
-    IDENTITIES_EXHAUSTED: (),
-    IDENTITY_PENDING: (),
-    CILIUM_POOL_EXHAUSTED: (),
-    CLOUD_ADDRESSES: (),
+    IDENTITIES_EXHAUSTED: _IDENTITIES,
+    IDENTITY_PENDING: _IDENTITIES,
+    CILIUM_POOL_EXHAUSTED: (
+        "cilium-pool-exhausted",
+        "cilium-pool-missing",
+        "cilium-pool-invalid",
+        "cilium-node-cidr-missing",
+    ),
+    CLOUD_ADDRESSES: (
+        "cilium-node-addresses-exhausted",
+        "aws-addresses-used-up",
+        "azure-subnet-full",
+        "calico-pool-low",
+    ),
     LOCAL_LIMIT: (),
     POOL_EXHAUSTED: (*_NO_BLOCK, "pod-cidr-pool-exhausted"),
     ASSIGNMENT_FAILED: _NO_BLOCK,
@@ -55,6 +71,8 @@ CAUSED_BY: Mapping[str, tuple[str, ...]] = {
 ROOTS: Mapping[str, tuple[str, ...]] = {
     "node-cidr-missing": (
         "pod-cidr-pool-exhausted",
+        "cluster-cidr-exhausted",
+        "node-without-cluster-cidr",
         "cidr-blocks-leaked",
         "controller-manager-crash-loop",
         "controller-manager-lease-stale",
@@ -64,6 +82,9 @@ ROOTS: Mapping[str, tuple[str, ...]] = {
     ),
     "node-cidr-partial-family": ("pod-cidr-pool-exhausted",),
     "pod-cidr-pool-exhausted": ("service-range-inside-cluster-cidr",),
+    "cilium-node-cidr-missing": ("cilium-pool-exhausted", "cilium-pool-missing", "cilium-pool-invalid"),
+    "cilium-pool-exhausted": ("cilium-node-dangling",),
+    "cilium-node-dangling": ("api-service-unavailable", "controller-manager-crash-loop"),
 }
 
 # cause of a message -> what is reported where no other finding is behind it

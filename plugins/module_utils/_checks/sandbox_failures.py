@@ -23,7 +23,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks.enumeration 
     listed,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding import Finding, Subject
-from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding_kind import INFO, WARNING
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding_kind import INFO
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.sandbox_causes import (
     CAUSED_BY,
     FINDING_OF_CAUSE,
@@ -96,21 +96,26 @@ class Causes:
 
     def __init__(self, findings: Iterable[Finding]) -> None:
         self._of_node: dict[tuple[str, str], Finding] = {}
-        self._of_cluster: dict[str, Finding] = {}
+        self._of_cluster: dict[str, list[Finding]] = {}
         self._of_logs: dict[str, Finding] = {}
         for one in findings:
+            if one.severity == INFO:
+                continue
             if one.subject.kind == "Node":
                 self._of_node.setdefault((one.id, one.subject.name), one)
             elif one.id == "component-log-trouble":
                 self._of_logs.setdefault(str(one.evidence.get("cause")), one)
             else:
-                self._of_cluster.setdefault(one.id, one)
+                self._of_cluster.setdefault(one.id, []).append(one)
 
     def find(self, identifiers: Sequence[str], node: str) -> Finding | None:
         """The first of these that is there, for this Node or for the whole cluster."""
         for identifier in identifiers:
-            found = self._of_node.get((identifier, node)) or self._of_cluster.get(identifier)
-            if found is not None and found.severity != INFO:
+            found = self._of_node.get((identifier, node))
+            for other in () if found else self._of_cluster.get(identifier, ()):
+                if _concerns(other, node):
+                    return other
+            if found is not None:
                 return found
         return None
 
@@ -118,6 +123,22 @@ class Causes:
         """The finding that explains a failure: one of the state before one of the logs."""
         found = self.find(CAUSED_BY[failure.cause], failure.node)
         return found or (self._of_logs.get(failure.cause) if failure.cause else None)
+
+    def chain(self, cause: Finding, node: str) -> list[Finding]:
+        """The cause, what is behind it, and so on."""
+        found = [cause]
+        while (behind := self.find(ROOTS.get(found[-1].id, ()), node)) is not None and behind not in found:
+            found.append(behind)
+        return found
+
+
+def _concerns(finding: Finding, node: str) -> bool:
+    """Whether a finding about more than one Node is about this one; it may be where not all are named."""
+    nodes = finding.evidence.get("nodes")
+    if not nodes or not isinstance(nodes, (list, dict)):
+        return True
+    names = {str(one.get("node")) if isinstance(one, dict) else str(one) for one in nodes}
+    return node in names or int(finding.evidence.get("count") or 0) > len(names)
 
 
 def explain(context: Context, findings: Iterable[Finding]) -> Iterator[Finding]:
@@ -138,17 +159,14 @@ def explain(context: Context, findings: Iterable[Finding]) -> Iterator[Finding]:
 
 
 def _explained(causes: Causes, cause: Finding, caused: list[Failures]) -> Finding:
-    root = causes.find(ROOTS.get(cause.id, ()), cause.subject.name)
-    chain = [one for one in (cause, root) if one is not None]
+    chain = causes.chain(cause, caused[0].node)
     text = f"{_who(caused)}. Cause ({cause.id}): {cause.summary}"
-    if root is not None:
-        text += f". That comes from {root.id}: {root.summary}"
-    level = WARNING if cause.severity == INFO else cause.severity
+    text += "".join(f". Behind it ({one.id}): {one.summary}" for one in chain[1:])
     evidence = {
         **_evidence(caused),
         "causes": [{"id": one.id, "subject": str(one.subject), "summary": one.summary} for one in chain],
     }
-    return Finding("sandbox-failures-explained", cause.subject, text, evidence, level)
+    return Finding("sandbox-failures-explained", cause.subject, text, evidence, cause.severity)
 
 
 def _by_message(identifier: str, same: list[Failures]) -> Iterator[Finding]:

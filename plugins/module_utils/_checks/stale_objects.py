@@ -4,9 +4,9 @@
 # For internal use of this collection only; the interface may change in any release.
 """Checks of objects that outlived their Node, or that belong to an earlier Node of the same name.
 
-Leases, CSINodes and BlockAffinities carry the name of a Node; the garbage collector deletes the first two by the uid in
-their ownerReference. A kubelet renews a Lease that has an owner already without changing it, and never makes a CSINode
-again, so an old uid has consequences (pkg/kubelet/util/nodelease.go; kubernetes/kubernetes 120063).
+Leases and CSINodes carry the name of their Node; the garbage collector deletes them by the uid in their ownerReference. A
+kubelet renews a Lease that has an owner already without changing it, and never makes a CSINode again, so an old uid has
+consequences (pkg/kubelet/util/nodelease.go; kubernetes/kubernetes 120063).
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ def check(context: Context) -> Iterator[Finding]:
     nodes = {name_of(node): node for node in context.state.of("nodes")}
     yield from _leases(context, nodes)
     yield from _csi_nodes(context, nodes)
-    yield from _block_affinities(context, nodes)
 
 
 def _owner(obj: Object) -> str:
@@ -104,28 +103,6 @@ def _needs_csi_node(context: Context, node: Object) -> bool:
     virtual = (metadata.get("labels") or {}).get("type") == "virtual-kubelet"
     settled = _older_than_grace(context, metadata.get("creationTimestamp"))
     return not simulated and not virtual and settled and condition(node, "Ready") == "True"
-
-
-def _block_affinities(context: Context, nodes: dict[str, Object]) -> Iterator[Finding]:
-    """Calico's own garbage collector (calico-kube-controllers) takes minutes; its Nodes are mostly named alike."""
-    held: dict[str, int] = {}
-    known = 0
-    for one in context.state.of("blockaffinities"):
-        node = str((one.get("spec") or {}).get("node") or "")
-        if node in nodes:
-            known += 1
-        elif node:
-            held[node] = held.get(node, 0) + 1
-    # with other names than those of Nodes nothing can be said
-    if held and known:
-        blocks = sum(held.values())
-        yield Finding(
-            "stale-block-affinity",
-            Subject("BlockAffinities", "without Node"),
-            f"{counted(blocks, 'block')} of Calico belong to {counted(len(held), 'Node')} that no longer exist: "
-            + listed(held),
-            {"nodes": first(held), "nodes_count": len(held), "blocks": blocks},
-        )
 
 
 def _each(identifier: str, names: list[str], one: str, many: str) -> Iterator[Finding]:

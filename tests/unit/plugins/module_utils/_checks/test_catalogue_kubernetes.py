@@ -42,5 +42,5 @@ def test_a_healthy_cluster_has_none() -> None:
     """And an empty one, and one of which nothing could be read."""
     for made in (context(nodes=[node("a", "10.0.0.0/24")]), context(), context(allocator=None)):
         assert [one.id for check in CHECKS for one in check(made)] == []
-    unknown = {name: "forbidden" for name in context().state.resources}
+    unknown = dict.fromkeys(context().state.resources, "forbidden")
     assert [one.id for check in CHECKS for one in check(context(unknown=unknown))] == []

@@ -1,0 +1,206 @@
+# Copyright: (c) 2026, podnet.upkeep contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# For internal use of this collection only; the interface may change in any release.
+"""The decision path from pods that do not start to the remedy: the table that code and documentation are drawn from.
+
+It is the flowchart of the runbook about pod CIDRs with what it lacks: the control plane first (nothing can be judged while
+nobody leads), the state of the CNI on hosts, and the questions about Cilium.
+"""
+
+from __future__ import annotations
+
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.decision_path_cilium_steps import CILIUM_STEPS
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.decision_step import Step
+
+_KUBERNETES_STEPS: tuple[Step, ...] = (
+    Step(
+        "data",
+        "Could something that matters not be read?",
+        "Grant the rule that is named, or give the missing file: what depends on it is unknown, not fine.",
+        yes="control-plane",
+        no="control-plane",
+        findings=("data-missing", "host-not-read"),
+    ),
+    Step(
+        "control-plane",
+        "Does the control plane stand still?",
+        "Mend it first: without controllers no podCIDR is assigned and nothing is cleaned up, and repairs must wait.",
+        yes="sandboxes",
+        no="sandboxes",
+        needs=("leases", "apiservices", "pods"),
+        findings=(
+            "controller-manager-lease-stale",
+            "controller-manager-crash-loop",
+            "scheduler-lease-stale",
+            "api-service-unavailable",
+            "kubelet-version-skew",
+            "controller-manager-duplicates-cidrs",
+        ),
+    ),
+    Step(
+        "sandboxes",
+        "Do pods get no sandbox, or do components log trouble?",
+        "Follow the cause that the finding names; where it names none, read the message and the CNI's log on that Node.",
+        yes="model",
+        no="model",
+        needs=("events", "pods"),
+        findings=(
+            "sandbox-failures-explained",
+            "sandbox-failures-addresses",
+            "sandbox-failures-agent",
+            "sandbox-failures-old-bridge",
+            "sandbox-failures-identity",
+            "sandbox-failures-not-network",
+            "sandbox-failures-unexplained",
+            "component-log-trouble",
+        ),
+    ),
+    Step(
+        "model",
+        "Does the CNI or the cloud keep its own books, so that podCIDRs of Nodes decide nothing?",
+        "Do not judge Node.spec.podCIDRs, do not restart kubelets for it: look into the books of the CNI.",
+        yes="cni-books",
+        no="no-cidr",
+        needs=("daemonsets", "configmaps"),
+        findings=("ipam-model-not-node-spec", "ipam-models-mixed", "cidr-events-are-noise"),
+    ),
+    Step(
+        "no-cidr",
+        "Does a Node lack a podCIDR?",
+        "Ask why the allocator gives it none. Restarting its kubelet changes nothing: the allocator tries again by itself.",
+        yes="allocator",
+        no="allocator",
+        needs=("nodes",),
+        findings=("node-cidr-missing", "node-cidr-partial-family"),
+    ),
+    Step(
+        "allocator",
+        "Is the allocator off, set wrongly, or do its settings contradict each other?",
+        "Correct flags or ClusterCIDR objects where they are written; one allocator is to run, with one range.",
+        yes="exhausted",
+        no="exhausted",
+        needs=("pods", "configmaps"),
+        findings=(
+            "allocator-off",
+            "allocator-settings-unknown",
+            "allocator-settings-invalid",
+            "controller-manager-replicas-disagree",
+            "kubeadm-config-differs",
+            "cidr-assignment-failed",
+            "cluster-cidr-two-allocators",
+            "cluster-cidr-invalid",
+            "cluster-cidr-selector-terms",
+            "node-without-cluster-cidr",
+        ),
+    ),
+    Step(
+        "exhausted",
+        "Is a range exhausted, or nearly so?",
+        "Free blocks: delete Nodes that are gone for good, register Nodes that hold several blocks again, or plan a superset.",
+        yes="contradictions",
+        no="contradictions",
+        needs=("nodes", "events"),
+        findings=(
+            "cidr-not-available",
+            "cidr-blocks-leaked",
+            "pod-cidr-pool-exhausted",
+            "pod-cidr-headroom-low",
+            "service-range-inside-cluster-cidr",
+            "cluster-cidr-exhausted",
+        ),
+    ),
+    Step(
+        "contradictions",
+        "Do podCIDRs contradict the range, the block size, each other, or other networks?",
+        "Register these Nodes again, one at a time, before the controller-manager restarts (podnet.upkeep.reassign_pod_cidrs).",
+        yes="ranges",
+        no="ranges",
+        needs=("nodes",),
+        findings=(
+            "node-cidr-out-of-range",
+            "node-cidr-family-order",
+            "node-cidr-overlap",
+            "node-cidr-mask-mismatch",
+            "node-cidr-overlaps-service-range",
+            "node-cidr-overlaps-node-address",
+            "cluster-cidr-overlap",
+            "cluster-cidr-not-recorded",
+        ),
+    ),
+    Step(
+        "ranges",
+        "Do CNI or kube-proxy work with another range than the allocator?",
+        "Make the range equal in all places; the CNI's pods read it when they start.",
+        yes="stale-cni",
+        no="stale-cni",
+        needs=("configmaps", "daemonsets"),
+        findings=(
+            "flannel-network-mismatch",
+            "flannel-config-invalid",
+            "calico-pool-mismatch",
+            "kube-proxy-range-mismatch",
+            "kube-router-annotation-differs",
+        ),
+    ),
+    Step(
+        "stale-cni",
+        "Does CNI on a host still work with an earlier podCIDR?",
+        "Register the Node again with a clean-up of the host: its pods are Ready, and nobody can reach them.",
+        yes="capacity",
+        no="capacity",
+        needs=("pods",),
+        findings=(
+            "pod-address-outside-node-cidr",
+            "pod-address-duplicate",
+            "host-cni-config-drift",
+            "host-bridge-address-drift",
+            "host-cni-config-missing",
+            "host-cni-configs-several",
+            "host-flannel-state-drift",
+        ),
+    ),
+    Step(
+        "capacity",
+        "Has a Node fewer addresses than pods it may run?",
+        "Lower maxPods of the kubelet, or plan larger blocks.",
+        yes="left-behind",
+        no="left-behind",
+        needs=("nodes", "pods"),
+        findings=("node-block-too-small", "node-addresses-exhausted", "gke-range-small"),
+    ),
+    Step(
+        "cni-books",
+        "Are the books of the CNI or the cloud wrong, full, or is its agent missing on a Node?",
+        "Follow the expansion path of the provider; podCIDRs of Nodes are not to be edited.",
+        yes="left-behind",
+        no="left-behind",
+        needs=("daemonsets", "pods"),
+        findings=(
+            "cni-agent-missing",
+            "calico-pool-low",
+            "calico-pool-overlap",
+            "calico-block-stale",
+            "calico-block-outside-pools",
+            "aws-max-pods-above-addresses",
+            "aws-addresses-used-up",
+            "aws-instance-type-unknown",
+            "aws-cninode-missing",
+            "azure-subnet-full",
+            "azure-network-config-failed",
+            "ovn-subnet-missing",
+            "ovn-subnet-overlap",
+        ),
+    ),
+    Step(
+        "left-behind",
+        "Did objects outlive their Node?",
+        "See that the garbage collector works (control plane, APIServices); restart kubelets that run without a Node.",
+        yes="cilium",
+        no="cilium",
+        needs=("nodes", "nodeleases", "csinodes"),
+        findings=("kubelet-without-node", "stale-node-lease", "stale-csinode", "csinode-missing"),
+    ),
+)
+
+STEPS: tuple[Step, ...] = (*_KUBERNETES_STEPS, *CILIUM_STEPS)
