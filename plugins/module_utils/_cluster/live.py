@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import datetime
 import gc
+import typing as t
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.extras import (
+    read_agents,
+    read_logs,
+    with_hosts,
+)
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.permissions import PERMISSIONS
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.pruning import prune
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.resources import (
@@ -42,7 +48,7 @@ class LiveOptions:
     agents: bool = False
     agent_concurrency: int = 10
     logs: bool = False
-    hosts: Sequence[Mapping[str, object]] = field(default_factory=tuple)
+    hosts: Sequence[Mapping[str, t.Any]] = ()
     cilium_namespace: str = ""
 
 
@@ -64,7 +70,7 @@ def collect(client: KubeClient, options: LiveOptions = ONLY_NODE_CIDRS) -> Clust
         first = [one for one in asked if one.name == "daemonsets"]
         reader.read_all(pool, first)
         reader.read_all(pool, [one for one in asked if one not in first])
-    return ClusterState(
+    state = ClusterState(
         taken_at=taken_at,
         server_version=version,
         resources={one.name: reader.resources[one.name] for one in asked if one.name in reader.resources},
@@ -72,6 +78,11 @@ def collect(client: KubeClient, options: LiveOptions = ONLY_NODE_CIDRS) -> Clust
         absent=frozenset(reader.absent),
         origin=f"API of {client.host}",
     )
+    if options.agents:
+        state = read_agents(client, state, options.agent_concurrency)
+    if options.logs:
+        state = read_logs(client, state)
+    return with_hosts(state, options.hosts)
 
 
 @contextmanager

@@ -103,10 +103,25 @@ FEATURE_PERMISSIONS: Mapping[str, Permission] = {
     "agents": Permission(
         "create",
         "pods/exec",
+        namespace="kube-system",
         without="what the agents of Cilium say",
+        also_in="the namespace of Cilium",
         feature="use_agents",
-        also_in="",
     ),
-    "logs": Permission("get", "pods/log", without="what log lines say about failures", feature="read_logs"),
-    "metrics": Permission("get", "pods/proxy", without="what metrics of Cilium say", feature="use_agents"),
+    "logs": Permission(
+        "get",
+        "pods/log",
+        namespace="kube-system",
+        without="what log lines say about failures",
+        also_in="the namespace of the CNI",
+        feature="read_logs",
+    ),
+    "metrics": Permission(
+        "get",
+        "pods/proxy",
+        namespace="kube-system",
+        without="what metrics of the cilium-operator say",
+        also_in="the namespace of Cilium",
+        feature="use_agents",
+    ),
 }

@@ -56,9 +56,13 @@ def is_controller_manager(pod: Mapping[str, t.Any]) -> bool:
     return _CONTROLLER_MANAGER in (labels.get("component"), labels.get("k8s-app"))
 
 
-def _is_of_cilium(metadata: Mapping[str, t.Any]) -> bool:
-    labels = metadata.get("labels") or {}
-    return labels.get("k8s-app") == "cilium" or labels.get("io.cilium/app") == "operator"
+def is_agent(pod: Mapping[str, t.Any]) -> bool:
+    """Whether this is a pod of Cilium's agent."""
+    return ((pod.get("metadata") or {}).get("labels") or {}).get("k8s-app") == "cilium"
+
+
+def _is_operator(metadata: Mapping[str, t.Any]) -> bool:
+    return (metadata.get("labels") or {}).get("io.cilium/app") == "operator"
 
 
 def prune_pod(obj: Mapping[str, t.Any]) -> Object:
@@ -66,7 +70,7 @@ def prune_pod(obj: Mapping[str, t.Any]) -> Object:
     metadata, spec, status = obj.get("metadata") or {}, obj.get("spec") or {}, obj.get("status") or {}
     containers: Sequence[Mapping[str, t.Any]] = spec.get("containers") or ()
     kept_spec, kept_status = _spec(spec, containers), _status(status)
-    if is_controller_manager(obj) or _is_of_cilium(metadata):
+    if is_controller_manager(obj) or is_agent(obj) or _is_operator(metadata):
         kept_spec["containers"] = [pick(one, "name", "command", "args", "image") for one in containers]
         if "containerStatuses" in status:
             counts = [int(one.get("restartCount") or 0) for one in status["containerStatuses"] or ()]
