@@ -326,6 +326,20 @@ cilium_pools:
   elements: dict
   sample:
     - {"pool": "default", "family": "IPv4", "cidr": "10.0.0.0/8", "mask_size": 24, "capacity": 65536, "used": 12, "free": 65524}
+cilium_ipam:
+  description:
+    - More about the IPAM of Cilium. Like in other parts, rows for each Node are in O(output_path) only, and other lists are
+      cut at 100 rows.
+  returned: when the state was read, also when O(fail_on) fails
+  type: dict
+  sample: {"pools": []}
+control_plane:
+  description: Who leads the controllers, and APIs that other servers answer for.
+  returned: when the state was read, also when O(fail_on) fails
+  type: dict
+  sample:
+    leases: [{"name": "kube-scheduler", "holder": "cp1_9a1c"}]
+    api_services: [{"name": "v1beta1.metrics.k8s.io", "available": "True", "reason": "Passed", "message": ""}]
 kvstore:
   description: Health of the key-value store of Cilium.
   returned: when the state was read, also when O(fail_on) fails
@@ -391,6 +405,8 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._report.files import
 from ansible_collections.podnet.upkeep.plugins.module_utils._report.terminal import summary_lines
 
 _FAILING = {"critical": ("critical",), "warning": ("critical", "warning"), "never": ()}
+# of lists that may grow with the cluster; the files have all
+_MOST_ROWS = 100
 
 
 class FindingsError(UpkeepError):
@@ -440,9 +456,19 @@ def _state(options: t.Mapping[str, t.Any]) -> ClusterState:
     return live.collect(KubeClient.from_options(options), wanted)
 
 
+def _short(part: t.Any) -> t.Any:
+    """A part of the document without its list of Nodes, and with at most 100 rows of any other list."""
+    if isinstance(part, list):
+        return part[:_MOST_ROWS]
+    if isinstance(part, dict):
+        return {key: _short(value) for key, value in part.items() if key != "nodes"}
+    return part
+
+
 def _returned(result: dict[str, t.Any], limit: int) -> dict[str, t.Any]:
-    """What goes back to the playbook: no Nodes, and at most ``limit`` findings of each list."""
-    returned = {key: value for key, value in result.items() if key != "nodes"}
+    """What goes back to the playbook: no rows for Nodes, and at most ``limit`` findings of each list."""
+    whole = {key: result[key] for key in ("findings", "summary", "comparison")}
+    returned = {key: _short(value) for key, value in result.items() if key != "nodes"} | whole
     returned["findings"] = result["findings"][:limit]
     returned["truncated"] = len(result["findings"]) > limit
     if comparison := result["comparison"]:
