@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks import (
     agents,
@@ -27,7 +27,9 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks import (
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.catalogue import SEVERITIES
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.decision_path import place_of, walk
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding import Finding, ordered
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.ipam_models import node_notes
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import condition, name_of
 
 _CHECKS = (
@@ -54,7 +56,6 @@ _SECTIONS: t.Final = {
     "cilium": cilium_config.section,
     "identities": identities.section,
     "endpoints": endpoints.section,
-    "cilium_ipam": cilium_ipam.section,
     "kvstore": kvstore.section,
     "agents": agents.section,
     "ipam_report": ipam_models.section,
@@ -70,25 +71,30 @@ def run_checks(context: Context) -> list[Finding]:
 def document(context: Context) -> dict[str, t.Any]:
     """The whole audit as one JSON document: summary, findings, pools, Nodes, settings, unknowns."""
     findings = run_checks(context)
-    nodes = _nodes(context, findings)
+    cilium_addresses = cilium_ipam.section(context) or {}
+    nodes = _nodes(context, findings, cilium_addresses.get("nodes") or {})
     counts = {severity: sum(1 for one in findings if one.severity == severity) for severity in SEVERITIES}
     model = context.ipam_model
     return {
         "taken_at": context.state.taken_at.isoformat(),
         "server_version": context.state.server_version,
+        "origin": context.state.origin,
         "summary": {**counts, "findings": len(findings), "nodes": len(nodes), "unknown": len(context.state.unknown)},
         "ipam_model": {"name": model.name, "evidence": model.evidence, "description": model.description},
         "allocator": context.allocator.to_dict(),
         "pools": context.pool_summaries(),
         "nodes": nodes,
-        "findings": [finding.to_dict() for finding in findings],
+        "cilium_pools": cilium_addresses.get("pools"),
+        "findings": [{**finding.to_dict(), "place": place_of(finding.id)} for finding in findings],
+        "decision_path": walk(context, findings),
         "unknown": dict(context.state.unknown),
         **{key: section(context) for key, section in _SECTIONS.items()},
     }
 
 
-def _nodes(context: Context, findings: Sequence[Finding]) -> list[dict[str, t.Any]]:
+def _nodes(context: Context, findings: Sequence[Finding], addresses: Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
     """One row for each Node; ``pods`` (those with an address of the pod network) is None where pods are unknown."""
+    notes = node_notes(context)
     ids: dict[str, list[str]] = {}
     worst: dict[str, str] = {}
     for finding in findings:
@@ -107,6 +113,8 @@ def _nodes(context: Context, findings: Sequence[Finding]) -> list[dict[str, t.An
             "pods": None if "pods" in context.state.unknown else pods[name],
             "severity": worst.get(name, "ok"),
             "findings": ids.get(name, []),
+            "addresses": addresses.get(name),
+            **notes[name],
         }
         for node in context.state.nodes
         for name in (name_of(node),)
