@@ -105,12 +105,6 @@ bool any 1.20 1.20
     enable-k8s-cluster-network-policy register-dummy-external-group
 duration lenient 1.14 1.16
     kvstore-lease-ttl
-float lenient 1.14 1.14
-    ces-write-qps-limit
-int lenient 1.14 1.14
-    ces-max-ciliumendpoints-per-ces ces-write-qps-burst
-string any 1.14 1.14
-    ces-slice-mode
 string any 1.17 1.20
     kube-proxy-replacement
 string any 1.20 1.20

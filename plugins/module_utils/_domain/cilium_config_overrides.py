@@ -73,12 +73,13 @@ def selected_nodes(
 def conflicts(selected: Mapping[str, tuple[NodeOverride, Sequence[str]]]) -> list[OverrideConflict]:
     """Every key that two objects set to different values for a common Node, the later name being the winner."""
     found = []
-    objects = list(selected.values())
-    for at, (loser, losing_nodes) in enumerate(objects):
-        for winner, winning_nodes in objects[at + 1 :]:
-            common = tuple(name for name in losing_nodes if name in frozenset(winning_nodes))
-            for key in sorted(loser.defaults.keys() & winner.defaults.keys()):
-                values = winner.defaults[key], loser.defaults[key]
-                if common and values[0] != values[1]:
+    objects = [(one, nodes, frozenset(nodes)) for one, nodes in selected.values()]
+    for at, (loser, losing_nodes, losing_set) in enumerate(objects):
+        for winner, _winning_nodes, winning_set in objects[at + 1 :]:
+            keys = [key for key, value in loser.defaults.items() if winner.defaults.get(key, value) != value]
+            if keys and not losing_set.isdisjoint(winning_set):
+                common = tuple(name for name in losing_nodes if name in winning_set)
+                for key in sorted(keys):
+                    values = winner.defaults[key], loser.defaults[key]
                     found.append(OverrideConflict(key, winner.name, loser.name, *values, common))
     return found
