@@ -17,7 +17,7 @@ import ssl
 import time
 import typing as t
 import urllib.parse
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
@@ -32,6 +32,7 @@ _STDOUT, _STDERR, _STATUS = 1, 2, 3
 _PROTOCOLS = ["v5.channel.k8s.io", "v4.channel.k8s.io"]
 _MEBIBYTE = 1024 * 1024
 _CONNECT_SECONDS = 10.0
+_FAREWELL_SECONDS = 1.0
 _STDERR_LIMIT = 64 * 1024
 # kubelets name the exit code as a cause; what stands between may give it in words only
 _ENDED = re.compile(r"(?:exit status|exit code) (\d+)\b")
@@ -84,14 +85,15 @@ def run_in_pod(
     output, errors, status = bytearray(), bytearray(), bytearray()
     connection = _connect(client, path, urllib.parse.urlencode(query), min(timeout, _CONNECT_SECONDS))
     try:
-        for channel, data in _messages(connection, deadline, what, timeout):
+        while True:
+            message = _next_message(connection, deadline, what, timeout, ended=_decoded(status) is not None)
+            if message is None:
+                break
+            channel, data = message
             if channel == _STDOUT:
                 output += data
                 if len(output) > output_limit:
-                    limit = (
-                        f"{output_limit / _MEBIBYTE:.0f} MiB" if output_limit >= _MEBIBYTE else f"{output_limit} bytes"
-                    )
-                    raise OutputLimitError(f"{what} printed more than {limit}; its answer was not read.")
+                    raise _too_long(what, output_limit)
             elif channel == _STDERR and len(errors) < _STDERR_LIMIT:
                 errors += data
             elif channel == _STATUS:
@@ -101,28 +103,44 @@ def run_in_pod(
     return _result(bytes(output), errors.decode(errors="replace").strip(), bytes(status), what, path)
 
 
-def _messages(connection: t.Any, deadline: float, what: str, timeout: float) -> Iterator[tuple[int, bytes]]:
-    """(channel, data) of every message until the server closes the connection."""
+def _next_message(
+    connection: t.Any, deadline: float, what: str, timeout: float, *, ended: bool
+) -> tuple[int, bytes] | None:
+    """(channel, data), or None at the end: the server closed the connection, or nothing more came after the status.
+
+    ``ended``: the status was received. It is the last message, so whatever happens to the connection then is no loss.
+    """
     import websocket
 
     while True:
-        left = deadline - time.monotonic()
+        left = min(deadline - time.monotonic(), _FAREWELL_SECONDS if ended else timeout)
         if left <= 0:
+            if ended:
+                return None
             raise _too_slow(what, timeout)
         connection.settimeout(left)
         try:
             opcode, data = connection.recv_data()
         except websocket.WebSocketTimeoutException as error:
+            if ended:
+                return None
             raise _too_slow(what, timeout) from error
         except websocket.WebSocketConnectionClosedException:
-            return
+            return None
         except (websocket.WebSocketException, OSError) as error:
+            if ended:
+                return None
             raise ApiError(f"The connection was lost while waiting for {what} ({error}).", reason="NoAnswer") from error
         if opcode == websocket.ABNF.OPCODE_CLOSE:
-            return
+            return None
         if data:
             message = data.encode() if isinstance(data, str) else bytes(data)
-            yield message[0], message[1:]
+            return message[0], message[1:]
+
+
+def _too_long(what: str, limit: int) -> OutputLimitError:
+    shown = f"{limit / _MEBIBYTE:.0f} MiB" if limit >= _MEBIBYTE else f"{limit} bytes"
+    return OutputLimitError(f"{what} printed more than {shown}; its answer was not read.")
 
 
 def _too_slow(what: str, timeout: float) -> WaitTimeoutError:
@@ -131,11 +149,8 @@ def _too_slow(what: str, timeout: float) -> WaitTimeoutError:
 
 def _result(output: bytes, errors: str, status: bytes, what: str, path: str) -> ExecResult:
     """Reads the object of kind Status with which the server ends every exec (channel 3)."""
-    try:
-        ended = json.loads(status)
-    except ValueError:
-        ended = None
-    if not isinstance(ended, dict):
+    ended = _decoded(status)
+    if ended is None:
         raise ApiError(
             f"The connection ended before {what} did; the answer is not complete.",
             reason="NoAnswer",
@@ -151,6 +166,15 @@ def _result(output: bytes, errors: str, status: bytes, what: str, path: str) -> 
             return ExecResult(int(text), output, errors, reason)
     in_words = _ENDED.search(reason)
     return ExecResult(int(in_words[1]) if in_words else -1, output, errors, reason)
+
+
+def _decoded(status: bytes | bytearray) -> dict[str, t.Any] | None:
+    """The object of kind Status, once it is complete."""
+    try:
+        found = json.loads(status) if status else None
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 # -- connection --------------------------------------------------------------------------------------------------
