@@ -1,0 +1,303 @@
+"""With the shipped ServiceAccount the whole audit runs, each of its rules is needed, and it writes nothing.
+
+On the real API server with RBAC and its audit log. Every kind of object that an audit can read is served: those of CNIs
+that do not run here by empty CustomResourceDefinitions.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import AuditSettings, Context
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.run import run_checks
+from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster import live
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.access_manifests import (
+    AccessOptions,
+    collection_path,
+)
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.permissions import PERMISSIONS, Permission
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.resources import RESOURCES
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import ClusterState
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_manager import AllocatorSettings
+from ansible_collections.podnet.upkeep.plugins.module_utils._errors import ApiError
+from ansible_collections.podnet.upkeep.plugins.module_utils._exec import run_in_pod
+from harness.playbook import run_playbook
+from testbed import CiliumOperatorSpec, ControlPlaneSpec, KwokSpec, Testbed, TestbedSpec
+from testbed.recordings import agent_answers
+
+pytestmark = pytest.mark.testbed
+
+ACCESS = AccessOptions()
+BUILT_IN = ("", "apps", "coordination.k8s.io", "rbac.authorization.k8s.io", "storage.k8s.io", "apiregistration.k8s.io")
+# A server that does not know ClusterCIDRs of its own group answers 404 for them whatever definition there is; discovery
+# names the version all the same, so that the permission matters.
+NOT_SERVED = {"clustercidrs-in-tree"}
+READING = {"get", "list", "watch"}
+
+
+@pytest.fixture(scope="module")
+def testbed() -> Iterator[Testbed]:
+    """A control plane that shows its Node, the real cilium-operator, a simulated Node with an agent of Cilium."""
+    spec = TestbedSpec(
+        f"audit-access-{os.getpid()}",
+        control_plane=ControlPlaneSpec(cluster_cidrs=("10.146.0.0/16",), control_plane_node="cp1"),
+        cilium=CiliumOperatorSpec(),
+        kwok=KwokSpec(nodes=1, exec_answers=agent_answers("healthy"), logs={"kube-system/agent": "one line\n"}),
+    )
+    with Testbed.up(spec) as made:
+        _serve_everything(made)
+        for name in ("calico-node", "aws-node", "azure-cns"):
+            made.client.create("/apis/apps/v1/namespaces/kube-system/daemonsets", _daemon_set(name))
+        made.client.create("/api/v1/namespaces/kube-system/pods", _agent(made))
+        _until("the agent runs", lambda: _agent_runs(made))
+        yield made
+
+
+def _serve_everything(testbed: Testbed) -> None:
+    """A definition for each kind that is not served yet."""
+    collection = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    served = {one["metadata"]["name"] for one in testbed.client.list(collection)}
+    made = []
+    for kind in RESOURCES.values():
+        name = f"{kind.plural or kind.name}.{kind.group}"
+        if kind.group not in BUILT_IN and name not in served:
+            made.append(name)
+            schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+            names = {"plural": kind.plural or kind.name, "singular": kind.kind.lower(), "kind": kind.kind}
+            version = {"name": kind.versions[0], "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+            testbed.client.create(
+                collection,
+                {
+                    "apiVersion": "apiextensions.k8s.io/v1",
+                    "kind": "CustomResourceDefinition",
+                    "metadata": {"name": name, "annotations": {"api-approved.kubernetes.io": "unapproved, for a test"}},
+                    "spec": {
+                        "group": kind.group,
+                        "names": {**names, "listKind": f"{kind.kind}List"},
+                        "scope": "Namespaced" if kind.namespaced else "Cluster",
+                        "versions": [version],
+                    },
+                },
+            )
+    admin = KubeClient.from_options({"kubeconfig": str(testbed.kubeconfig)})
+    _until("every kind is served", lambda: live.collect(admin, live.LiveOptions()).absent == NOT_SERVED, 30)
+
+
+def _daemon_set(name: str) -> dict[str, Any]:
+    """Objects of a CNI matter to an audit only where it runs; its DaemonSet is enough."""
+    labels = {"app": name}
+    container = {"name": "x", "image": "example.invalid/x"}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": name},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"nodeSelector": {"no": "node"}, "containers": [container]},
+            },
+        },
+    }
+
+
+def _agent(testbed: Testbed) -> dict[str, Any]:
+    nodes = [one["metadata"]["name"] for one in testbed.client.list("/api/v1/nodes")]
+    simulated = next(name for name in nodes if name != "cp1")
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "agent"},
+        "spec": {
+            "nodeName": simulated,
+            "hostNetwork": True,
+            "containers": [{"name": "cilium-agent", "image": "quay.io/cilium/cilium:v1.18.4"}],
+        },
+    }
+
+
+def _agent_runs(testbed: Testbed) -> bool:
+    pod = testbed.client.get("/api/v1/namespaces/kube-system/pods/agent")
+    return bool(pod["status"].get("phase") == "Running")
+
+
+def _until(what: str, condition: Callable[[], object], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {seconds:.0f} s: {what}")
+        time.sleep(0.05)
+
+
+def install(testbed: Testbed, *options: str, **variables: Any) -> Any:
+    """Run the playbook as an administrator."""
+    given = {"audit_access_kubeconfig": str(testbed.kubeconfig), **variables}
+    done = run_playbook("podnet.upkeep.install_audit_access", options, variables=given)
+    assert done.returncode == 0, done.output
+    return done
+
+
+@pytest.fixture(scope="module")
+def kubeconfig(testbed: Testbed, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Credentials of the ServiceAccount as the README says, after the playbook has made it."""
+    assert install(testbed, "--check", "--diff").changed
+    assert testbed.client.find(f"{collection_path('ClusterRole')}/{ACCESS.name}") is None
+    assert install(testbed).changed
+    assert not install(testbed).changed
+    return _credentials(testbed, tmp_path_factory.mktemp("access") / "kubeconfig")
+
+
+def _credentials(testbed: Testbed, path: Path) -> Path:
+    accounts = f"/api/v1/namespaces/{ACCESS.namespace}/serviceaccounts"
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
+    token = testbed.client.create(f"{accounts}/{ACCESS.name}/token", request)["status"]["token"]
+    content = json.loads(testbed.kubeconfig.read_text(encoding="utf-8"))
+    content["users"] = [{"name": "user", "user": {"token": token}}]
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def client(kubeconfig: Path) -> KubeClient:
+    """A client with the credentials of the ServiceAccount."""
+    made = KubeClient.from_options({"kubeconfig": str(kubeconfig)})
+    # authorizers learn of new rules within moments
+    _until("the rules are in force", lambda: not read(made).unknown)
+    return made
+
+
+def read(client: KubeClient) -> ClusterState:
+    """Everything that an audit reads."""
+    return live.collect(client, live.LiveOptions())
+
+
+def requests_of(testbed: Testbed, user: str) -> list[dict[str, Any]]:
+    """What the API server has recorded of a user."""
+    lines = testbed.audit_log.read_text(encoding="utf-8").splitlines()
+    return [event for event in map(json.loads, lines) if event["user"]["username"] == user]
+
+
+def test_the_whole_audit_runs_without_any_unknown(testbed: Testbed, kubeconfig: Path, client: KubeClient) -> None:
+    """The module's state and the playbook's report."""
+    state = read(client)
+    assert not state.unknown and state.absent == NOT_SERVED and set(state.resources) == set(RESOURCES)
+    assert not any(one.id == "data-missing" for one in run_checks(Context(state)))
+    report = kubeconfig.with_name("report.json")
+    done = run_playbook(
+        "podnet.upkeep.audit", variables={"audit_kubeconfig": str(kubeconfig), "audit_output_path": str(report)}
+    )
+    assert done.returncode == 0, done.output
+    written = json.loads(report.read_text(encoding="utf-8"))
+    assert written["unknown"] == {} and len(written["nodes"]) == 2
+    assert written["summary"]["unknown"] == 0
+
+
+def place_of(permission: Permission) -> str:
+    """Path of the role that has the rule."""
+    kind = "Role" if permission.namespace else "ClusterRole"
+    return f"{collection_path(kind, permission.namespace)}/{ACCESS.name}"
+
+
+@pytest.mark.parametrize("resource", PERMISSIONS)
+def test_without_a_rule_exactly_that_is_missing(resource: str, testbed: Testbed, client: KubeClient) -> None:
+    """And the finding shows the rule that would give it."""
+    permission = PERMISSIONS[resource]
+    path = place_of(permission)
+    rules = testbed.client.get(path)["rules"]
+    kept = [rule for rule in rules if rule != permission.rule()]
+    assert len(kept) == len(rules) - 1
+    testbed.client.patch(path, {"rules": kept})
+    try:
+        _until("the rule is out of force", lambda: read(client).unknown)
+        state = read(client)
+        assert set(state.unknown) == {resource}
+        # ClusterCIDRs matter where kube-controller-manager does not allocate
+        context = Context(state, AuditSettings(AllocatorSettings(allocate_node_cidrs=False)))
+        (finding,) = [one for one in run_checks(context) if one.id == "data-missing"]
+        assert finding.subject.name == resource and finding.evidence["rbac_rule"] == permission.rule()
+    finally:
+        testbed.client.patch(path, {"rules": rules})
+        _until("the rule is in force again", lambda: not read(client).unknown)
+
+
+def test_features_are_forbidden_until_they_are_asked_for(testbed: Testbed, client: KubeClient) -> None:
+    """Commands in pods and logs, in the namespaces of the CNI only; taken away again by the next run without them."""
+
+    def ask() -> bytes:
+        command = ["cilium-dbg", "status", "-o", "json"]
+        return run_in_pod(client, "kube-system", "agent", "cilium-agent", command, timeout=20).stdout
+
+    for question in (ask, lambda: logs(client)):
+        with pytest.raises(ApiError) as refused:
+            question()
+        assert refused.value.status == 403
+    assert install(testbed, audit_access_features=["agents", "logs"]).changed
+    _until("pods/exec is allowed", lambda: allowed(testbed, "pods", "exec"))
+    assert json.loads(ask())["cilium"]
+    try:
+        assert logs(client) is not None
+    finally:
+        assert install(testbed).changed
+    _until("pods/exec is forbidden", lambda: not allowed(testbed, "pods", "exec"))
+
+
+def logs(client: KubeClient) -> object:
+    """The log of the agent; what is no JSON is an error of reading, not of permission."""
+    try:
+        return client.get("/api/v1/namespaces/kube-system/pods/agent/log")
+    except ApiError as error:
+        if error.reason != "NotJson":
+            raise
+        return "text"
+
+
+def allowed(testbed: Testbed, resource: str, subresource: str, namespace: str = "kube-system") -> bool:
+    """What the API server says about the ServiceAccount, asked by the administrator: it does not show in its requests."""
+    attributes = {"verb": "create", "resource": resource, "subresource": subresource, "namespace": namespace}
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": {"user": ACCESS.user, "resourceAttributes": attributes},
+    }
+    answer = testbed.client.create("/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
+    return bool(answer["status"].get("allowed"))
+
+
+def test_nothing_was_written(testbed: Testbed, client: KubeClient) -> None:
+    """By all that the ServiceAccount has done here; the only create is the command in a pod."""
+    assert read(client)
+    events = requests_of(testbed, ACCESS.user)
+    assert len(events) > 100
+    writes = {
+        (event["verb"], event["objectRef"]["resource"], event["objectRef"].get("subresource", ""))
+        for event in events
+        if event["verb"] not in READING
+    }
+    assert writes <= {("create", "pods", "exec")}
+    answered = {event["responseStatus"]["code"] for event in events if event["verb"] not in READING}
+    assert answered <= {101, 403}
+
+
+def test_removal_leaves_nothing(testbed: Testbed, client: KubeClient, kubeconfig: Path) -> None:
+    """The token is worth nothing any more."""
+    assert install(testbed, audit_access_state="absent").changed
+    assert not install(testbed, audit_access_state="absent").changed
+    for kind in ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"):
+        assert not [one for one in testbed.client.list(collection_path(kind)) if one["metadata"]["name"] == ACCESS.name]
+
+    def refused() -> bool:
+        try:
+            client.get("/api/v1/nodes")
+        except ApiError as error:
+            return error.status == 401
+        return False
+
+    _until("the token is refused", refused)
