@@ -225,6 +225,8 @@ findings:
       meaning: The Node holds a podCIDR that the configured cluster CIDR does not contain.
       why: kube-controller-manager exits when it starts and sees such a Node.
       verify: "kubectl get nodes -o custom-columns=NODE:.metadata.name,CIDRS:.spec.podCIDRs"
+      verify_of_kind: "kubectl get nodes -o custom-columns=NODE:.metadata.name,CIDRS:.spec.podCIDRs"
+      place: node-cidrs
       remedy:
         text: Register the Node again before the controller-manager restarts.
         playbook: podnet.upkeep.reassign_pod_cidrs
@@ -277,6 +279,11 @@ unknown:
   returned: when the state was read, also when O(fail_on) fails
   type: dict
   sample: {"leases": "the permission to get leases.coordination.k8s.io in namespace kube-system is missing"}
+origin:
+  description: Where the state comes from.
+  returned: when the state was read, also when O(fail_on) fails
+  type: str
+  sample: API of https://192.0.2.1:6443
 taken_at:
   description: When the state was read, in UTC.
   returned: when the state was read, also when O(fail_on) fails
@@ -326,13 +333,6 @@ cilium_pools:
   elements: dict
   sample:
     - {"pool": "default", "family": "IPv4", "cidr": "10.0.0.0/8", "mask_size": 24, "capacity": 65536, "used": 12, "free": 65524}
-cilium_ipam:
-  description:
-    - More about the IPAM of Cilium. Like in other parts, rows for each Node are in O(output_path) only, and other lists are
-      cut at 100 rows.
-  returned: when the state was read, also when O(fail_on) fails
-  type: dict
-  sample: {"pools": []}
 control_plane:
   description: Who leads the controllers, and APIs that other servers answer for.
   returned: when the state was read, also when O(fail_on) fails
@@ -351,7 +351,9 @@ agents:
   type: dict
   sample: {"asked": 12, "answered": 12, "failing_controllers": 0}
 ipam_report:
-  description: The IPAM model of this cluster in words, for those who are on call.
+  description:
+    - The IPAM model of this cluster in words, for those who are on call.
+    - Here as in other parts, rows for each Node are in O(output_path) only, and lists are cut at 100 rows.
   returned: when the state was read, also when O(fail_on) fails
   type: dict
   sample:
@@ -364,7 +366,11 @@ decision_path:
   type: list
   elements: dict
   sample:
-    - {"step": "cidr", "question": "Does the Node have a podCIDR?", "answer": "no, 1 of 12", "findings": ["node-cidr-missing"]}
+    - step: node-without-cidr
+      question: Are there Nodes without a pod CIDR?
+      answer: "yes"
+      then: See whether the allocator runs.
+      findings: [node-cidr-missing]
 comparison:
   description:
     - What changed since the audit in O(compare_to), which was taken at C(with). V(null) without it.

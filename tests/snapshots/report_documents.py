@@ -12,7 +12,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state impor
 
 # parts that are null where a cluster has none or nobody asked
 PARTS = (
-    *("cilium", "identities", "endpoints", "cilium_ipam", "cilium_pools", "kvstore", "agents", "ipam_report"),
+    *("cilium", "identities", "endpoints", "cilium_pools", "kvstore", "agents", "ipam_report"),
     *("decision_path", "control_plane", "comparison"),
 )
 PARTS_OF_ALL: dict[str, Any] = {
@@ -69,9 +69,9 @@ PARTS_OF_ALL: dict[str, Any] = {
         },
     },
     "decision_path": [
-        {"step": 1, "question": "Has every Node a podCIDR?", "answer": "no, worker-6 has none", "findings": ["node-cidr-missing"]},
-        {"step": 2, "question": "Does the allocator run?", "answer": "yes", "findings": []},
-        {"step": 3, "question": "Is the pool full?", "answer": "yes", "findings": ["pod-cidr-pool-exhausted", "not-there"]},
+        {"step": "step-1", "question": "Has every Node a podCIDR?", "answer": "no, worker-6 has none", "then": "", "findings": ["node-cidr-missing"]},
+        {"step": "step-2", "question": "Does the allocator run?", "answer": "yes", "then": "", "findings": []},
+        {"step": "step-3", "question": "Is the pool full?", "answer": "yes", "then": "", "findings": ["pod-cidr-pool-exhausted", "not-there"]},
     ],
     "control_plane": {"leaders": [{"lease": "kube-scheduler", "holder": "control-1", "transitions": 3}], "fresh": True},
 }  # fmt: skip

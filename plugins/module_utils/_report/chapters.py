@@ -93,6 +93,7 @@ def _decision_path(document: Document) -> Chapter | None:
             step.get("step"),
             step.get("question"),
             step.get("answer"),
+            step.get("then") or "",
             FindingIds(tuple(str(one) for one in step.get("findings") or ())),
         )
         for step in rows_of(document.get("decision_path"))
@@ -102,7 +103,7 @@ def _decision_path(document: Document) -> Chapter | None:
     return Chapter(
         "decision_path",
         "Decision path",
-        [table("The questions of the flowchart, answered for this cluster", ("Step", "Question", "Answer", "Findings"), rows, _MOST_ROWS)],
+        [table("The questions of the flowchart, answered for this cluster", ("Step", "Question", "Answer", "What to do", "Findings"), rows, _MOST_ROWS)],
     )  # fmt: skip
 
 
@@ -171,9 +172,6 @@ def _cilium_pools(document: Document) -> Chapter | None:
     if pools:
         heads = ("Pool", "Family", "CIDR", "Block", "Blocks", "Used", "Free")
         blocks.append(table("Pools of Cilium", heads, [[pool.get(key) for key in keys] for pool in pools], _MOST_ROWS))
-    more = part_of(document, "cilium_ipam")
-    if more:
-        blocks += blocks_of(more, _MOST_ROWS, ("pools", "cilium_pools", "nodes"))  # Nodes have a table of their own
     return Chapter("cilium_pools", "Pools of Cilium", blocks) if blocks else None
 
 

@@ -93,9 +93,16 @@ def _group(found: Sequence[FindingDict], new: set[tuple[t.Any, ...]], room: _Roo
         f'<div class="head">{tag(first["severity"])}<h3>{escaped(first["title"])}</h3><code>{escaped(first["id"])}</code>'
         f'<span class="count muted">{count if count > 1 else ""}</span></div>'
         f"<p>{escaped(first['meaning'])} {escaped(first['why'])}</p>{table}"
-        f"<dl><dt>Verify by hand</dt><dd><pre>{escaped(_verify(found))}</pre></dd>"
+        f"{_place(first)}<dl><dt>Verify by hand</dt><dd><pre>{escaped(_verify(found))}</pre></dd>"
         f"<dt>Remedy</dt><dd>{escaped(first['remedy']['text'])}{_command(found)}</dd></dl></section>"
     )
+
+
+def _place(finding: FindingDict) -> str:
+    """Where it stands in the decision path; nothing in an audit without one."""
+    if not finding.get("place"):
+        return ""
+    return f'<p class="small muted">Place in the decision path: <code>{escaped(finding["place"])}</code></p>'
 
 
 def _verify(found: Sequence[FindingDict]) -> str:

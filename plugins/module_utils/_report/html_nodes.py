@@ -15,11 +15,13 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._report.markup impor
 from ansible_collections.podnet.upkeep.plugins.module_utils._report.words import (
     SEVERITIES,
     Document,
+    deletions,
     node_addresses,
     number,
 )
 
 _NAMES_OUTSIDE = 12
+_KINDS_OF_NODES = 50
 # characters of rows of Nodes
 _ROOM = 1_350_000
 
@@ -99,25 +101,36 @@ def _sort_key(node: Mapping[str, t.Any]) -> tuple[int, str]:
 
 def nodes(document: Document) -> str:
     """All Nodes that fit, worst first; columns that no Node has a value for are left out."""
-    more = [key for key in _MORE if any(one.get(key) is not None for one in document["nodes"])]
+    providers = any(one.get("provider") is not None for one in document["nodes"])
     addresses = node_addresses(document)
     heads: list[tuple[str, bool]] = [("Node", False), ("podCIDRs", False), ("Ready", False), ("Pods", True)]
     heads += [("Free addresses", True)] if addresses else []
-    heads += [*((_MORE[key], False) for key in more), ("State", False)]
+    heads += [*([("Provider", False)] if providers else []), ("State", False)]
     room, rows = _ROOM, []
     for node in sorted(document["nodes"], key=_sort_key):
         beside = _addresses(addresses.get(node["name"])) if addresses else ""
-        beside += "".join(f"<td>{escaped('?' if node.get(key) is None else cell(node[key]))}</td>" for key in more)
+        if providers:
+            beside += f"<td>{escaped('?' if node.get('provider') is None else cell(node['provider']))}</td>"
         row = _node(node, beside)
         room -= len(row)
         if room < 0:
             break
         rows.append(row)
     made = sortable("Nodes, worst first", heads, rows, len(document["nodes"]) - len(rows))
-    return f'<h2 id="nodes">Nodes</h2><div class="panel">{made}</div>'
+    return f'<h2 id="nodes">Nodes</h2>{_deletions(document)}<div class="panel">{made}</div>'
 
 
-_MORE = {"provider": "Provider", "if_deleted": "If it is deleted"}
+def _deletions(document: Document) -> str:
+    """What deleting a Node does, once for all Nodes of a kind."""
+    rows = [
+        f'<tr><th scope="row">{escaped(provider)}</th><td class="n">{number(count)}</td><td>{escaped(text)}</td></tr>'
+        for provider, count, text in deletions(document)
+    ]
+    if not rows:
+        return ""
+    heads = (("Provider", False), ("Nodes", True), ("If a Node is deleted", False))
+    made = sortable("What deleting a Node does", heads, rows[:_KINDS_OF_NODES], max(0, len(rows) - _KINDS_OF_NODES))
+    return f'<div class="panel">{made}</div>'
 
 
 def _node(node: Mapping[str, t.Any], beside: str) -> str:

@@ -22,6 +22,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._report.words import
     Document,
     about,
     cilium_line,
+    deletions,
     headline,
     node_addresses,
 )
@@ -104,6 +105,8 @@ def _findings(findings: Sequence[Mapping[str, t.Any]]) -> Iterator[str]:
     if len(findings) > _MOST_FINDINGS:
         yield from (f"{_MOST_FINDINGS} of {len(findings)} are shown; the JSON report has all.", "")
     verify = first["verify"] if len(findings) == 1 else first["verify_of_kind"]
+    if first.get("place"):
+        yield f"- Place in the decision path: `{first['place']}`"
     yield f"- Verify by hand: {_code(verify)}"
     yield f"- Remedy: {_text(remedy['text'])}"
     if remedy["command"]:
@@ -132,8 +135,7 @@ def _block(block: Block) -> Iterator[str]:
 
 def _nodes(document: Document) -> list[str]:
     nodes, addresses = document["nodes"], node_addresses(document)
-    names = {"provider": "provider", "if_deleted": "if deleted"}
-    more = [key for key in names if any(node.get(key) is not None for node in nodes)]
+    providers = any(node.get("provider") is not None for node in nodes)
     rows = [
         [
             node["name"],
@@ -141,10 +143,15 @@ def _nodes(document: Document) -> list[str]:
             node["ready"],
             node["severity"],
             ", ".join(node["findings"]),
-            *(cell(node.get(key)) for key in more),
+            *([cell(node.get("provider"))] if providers else []),
             *([cell(addresses.get(node["name"], {}).get("free"))] if addresses else []),
         ]
         for node in nodes
     ]
-    head = ["Node", "podCIDRs", "Ready", "state", "findings", *(names[key] for key in more)]
-    return _table([*head, *(["free addresses"] if addresses else [])], rows)
+    head = ["Node", "podCIDRs", "Ready", "state", "findings", *(["provider"] if providers else [])]
+    if addresses:
+        head.append("free addresses")
+    made = _table(head, rows)
+    if kinds := deletions(document):
+        made += ["What deleting a Node does:", "", *_table(("provider", "Nodes", "if a Node is deleted"), kinds)]
+    return made

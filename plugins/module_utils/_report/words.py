@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import typing as t
+from collections import Counter
 from collections.abc import Mapping
 
 Document = Mapping[str, t.Any]
@@ -28,15 +29,22 @@ def rows_of(value: t.Any) -> list[Mapping[str, t.Any]]:
 
 def cilium_pools(document: Document) -> list[Mapping[str, t.Any]]:
     """Pools that Cilium cuts Nodes' blocks from."""
-    within = part_of(document, "cilium_ipam") or {}
-    return rows_of(document.get("cilium_pools")) or rows_of(within.get("pools")) or rows_of(within.get("cilium_pools"))
+    return rows_of(document.get("cilium_pools"))
 
 
 def node_addresses(document: Document) -> dict[str, Mapping[str, t.Any]]:
     """{Node: capacity, used and free of its pod addresses}, for those of which it is known."""
-    of_cilium = part_of(part_of(document, "cilium_ipam") or {}, "nodes") or {}
-    found = {node["name"]: node.get("addresses") or of_cilium.get(node["name"]) for node in document["nodes"]}
-    return {name: one for name, one in found.items() if isinstance(one, Mapping)}
+    return {node["name"]: node["addresses"] for node in document["nodes"] if isinstance(node.get("addresses"), Mapping)}
+
+
+def deletions(document: Document) -> list[tuple[str, int, str]]:
+    """(provider, how many Nodes, what happens when such a Node is deleted), where that is known."""
+    counted = Counter(
+        (str(node.get("provider") or "unknown"), str(node["if_deleted"]))
+        for node in document["nodes"]
+        if node.get("if_deleted")
+    )
+    return [(provider, count, text) for (provider, text), count in sorted(counted.items())]
 
 
 def missing(document: Document) -> dict[str, str]:

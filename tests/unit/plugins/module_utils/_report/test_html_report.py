@@ -206,7 +206,6 @@ def test_parts_of_another_shape_are_shown_all_the_same() -> None:
             "beside": {"a": [1, {"b": 2}]},
         },
         "endpoints": {"states": {"": None}, "per_node": [{"node": "a", "bad": 3}, {"node": "b", "since": None}]},
-        "cilium_ipam": {"pools": [{"pool": "p"}], "dangling": ["x"]},
         "ipam_report": {"paragraphs": None, "table": {}},
         "decision_path": [{}, 3],
         "agents": {},
