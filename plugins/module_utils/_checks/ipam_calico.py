@@ -44,7 +44,7 @@ class CalicoPool:
     @property
     def capacity(self) -> int:
         """Number of its blocks."""
-        return 1 << max(0, self.block_size - self.network.prefixlen)
+        return 1 << (self.block_size - self.network.prefixlen)
 
     @property
     def free(self) -> int:
@@ -98,13 +98,19 @@ def calico_pools(context: Context, blocks: Mapping[Network, t.Any]) -> list[Cali
         CalicoPool(
             name,
             network,
-            int(spec.get("blockSize") or _BLOCK_SIZES[network.version]),
+            _block_size(spec, network),
             bool(spec.get("disabled")),
             used[network],
             hosts[network],
         )
         for name, spec, network in specs
     ]
+
+
+def _block_size(spec: Mapping[str, t.Any], network: Network) -> int:
+    """As it is stated, within what a CIDR can have."""
+    stated = int(spec.get("blockSize") or _BLOCK_SIZES[network.version])
+    return min(max(stated, network.prefixlen), network.max_prefixlen)
 
 
 def _counted(networks: Sequence[Network], inside: t.Iterable[t.Any]) -> dict[Network, int]:

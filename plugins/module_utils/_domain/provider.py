@@ -47,7 +47,7 @@ def _any_prefix(values: Mapping[str, str], *prefixes: str) -> str:
 
 def _embedded_etcd(node: Node) -> Refusal | None:
     labels = _metadata(node, "labels")
-    version = str(node.get("status", {}).get("nodeInfo", {}).get("kubeletVersion", ""))
+    version = str(((node.get("status") or {}).get("nodeInfo") or {}).get("kubeletVersion", ""))
     if labels.get("node-role.kubernetes.io/etcd") == "true" and ("+k3s" in version or "+rke2" in version):
         reason = "it is an embedded etcd member of k3s or RKE2: deleting the Node removes the member for good"
         return Refusal("embedded-etcd", reason, None)
@@ -102,7 +102,7 @@ def _managed(node: Node) -> Refusal | None:
 
 
 def _cloud(node: Node) -> Refusal | None:
-    provider = str(node.get("spec", {}).get("providerID") or "")
+    provider = str((node.get("spec") or {}).get("providerID") or "")
     if provider and not provider.startswith(_SAFE_PROVIDERS):
         # Alibaba Cloud and Oracle Cloud have identifiers without a scheme
         scheme, separator, _rest = provider.partition("://")

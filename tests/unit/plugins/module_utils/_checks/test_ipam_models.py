@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from snapshots.model_clusters import (
     agent_pod,
     block_affinity,
@@ -22,6 +24,7 @@ from snapshots.model_clusters import (
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks import catalogue_ipam_models, ipam_models
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding import Finding
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import ClusterState
 
 FLANNEL, AWS = [daemon_set("kube-flannel-ds")], [daemon_set("aws-node")]
 AZURE, OVN = [daemon_set("azure-cns")], [daemon_set("ovnkube-node")]
@@ -343,6 +346,42 @@ def test_the_page_counts_nodes_by_model_and_provider() -> None:
         ["flannel", "own machine", "3"],
         ["Virtual kubelet", "virtual kubelet", "1"],
     ]
+
+
+def mutated(value: Any, path: int, new: Any) -> Any:
+    """A copy of a JSON value in which the leaf or branch number `path` (counted depth first) is `new`."""
+    counter = iter(range(10**6))
+
+    def copy(inner: Any) -> Any:
+        if next(counter) == path:
+            return new
+        if isinstance(inner, dict):
+            return {key: copy(item) for key, item in inner.items()}
+        return [copy(item) for item in inner] if isinstance(inner, list) else inner
+
+    return copy(value)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(
+    identifier=st.sampled_from(sorted(PROVOKED)),
+    path=st.integers(0, 80),
+    new=st.sampled_from(
+        [None, True, -1, 0, 10**9, 1.5, "", "x", "::/0", "0.0.0.0/0", "10.0.0.0/32", [], {}, [None], [{}], {"a": 1}]
+    ),
+)
+def test_a_file_that_was_edited_is_refused_or_judged(identifier: str, path: int, new: Any) -> None:
+    """Nothing but the refusal of the reader; what it lets pass every check bears."""
+    given_context = model_context(**PROVOKED[identifier])
+    content = given_context.state.to_json()
+    content["resources"] = mutated(content["resources"], path + 24, new)
+    try:
+        context = Context(ClusterState.from_json(content), given_context.settings)
+    except ValueError:
+        return
+    found(context)
+    ipam_models.node_notes(context)
+    ipam_models.section(context)
 
 
 def test_a_large_cluster_costs_about_a_second() -> None:
