@@ -98,13 +98,13 @@ PROVOKED: dict[str, dict[str, Any]] = {
     "kvstore-space-exceeded": kvstore(agent("a", "kvstore-quorum-lost")),
     "kvstore-database-large": kvstore(metrics=[metrics({"etcd_mvcc_db_total_size_in_bytes": 1.9 * GIBIBYTE}, "etcd")]),
     "kvstore-heartbeat-late": kvstore(agent("a", "kvstore-quorum-lost")),
-    "kvstore-identities-many": kvstore(kvstore=_counts(identities=60000)),
-    "kvstore-identities-orphaned": kvstore(kvstore=_counts(identities=5000, orphan_identities=900)),
+    "kvstore-identities-many": kvstore(kvstore=_counts(identity_masters=60000)),
+    "kvstore-identities-orphaned": kvstore(kvstore=_counts(identity_masters=5000, identity_orphans=900)),
     "kvstore-identities-inconsistent": kvstore(
         config={"identity-allocation-mode": "doublewrite-readkvstore"},
         metrics=[metrics({"cilium_operator_doublewrite_identity_crd_only_count": 4.0}, "operator")],
     ),
-    "kvstore-locks-held": kvstore(kvstore=_counts(identities=5000, locks=40)),
+    "kvstore-locks-held": kvstore(kvstore=_counts(identity_masters=5000, identity_locks=40)),
     "kvstore-unobserved": kvstore(),
     "remote-cluster-not-ready": kvstore(agent("a", "kvstore-degraded")),
 }

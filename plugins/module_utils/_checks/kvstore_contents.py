@@ -27,6 +27,8 @@ _IN_USE = "etcd_mvcc_db_total_size_in_use_in_bytes"
 _QUOTA = "etcd_server_quota_backend_bytes"
 # identities that no Node uses wait for two rounds of collection; so many are more than that
 _ORPHANS = 100
+# as summarize_keys of kvstore_status names them
+_KINDS = ("identity-masters", "identity-orphans", "identity-locks")
 # locks are held for milliseconds
 _LOCKS = 10
 _GIBIBYTE = 1024**3
@@ -46,9 +48,9 @@ def section(context: Context) -> dict[str, t.Any]:
     counts = counts_by_kind(context.state.of("kvstore"))
     size, quota = _size(context)
     return {
-        "identities": counts.get("identities"),
-        "orphan_identities": counts.get("orphan-identities"),
-        "locks": counts.get("locks"),
+        "identities": counts.get("identity-masters"),
+        "orphan_identities": counts.get("identity-orphans"),
+        "locks": counts.get("identity-locks"),
         "database_bytes": size,
         "quota_bytes": quota,
     }
@@ -96,7 +98,7 @@ def _database(context: Context, subject: Subject) -> Iterator[Finding]:
 
 def _identities(context: Context, subject: Subject) -> Iterator[Finding]:
     counts = counts_by_kind(context.state.of("kvstore"))
-    identities, orphans, locks = (counts.get(kind, 0) for kind in ("identities", "orphan-identities", "locks"))
+    identities, orphans, locks = (counts.get(kind, 0) for kind in _KINDS)
     clusters = context.cilium.value("max-connected-clusters", "255")
     if context.cilium.cluster_id is not None and clusters in ("255", "511"):
         smallest, largest = allocated_range(context.cilium.cluster_id, int(clusters))

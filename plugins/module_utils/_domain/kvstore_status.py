@@ -116,9 +116,9 @@ _HEARTBEAT_KEY = "cilium/.heartbeat"
 def summarize_keys(pairs: t.Any) -> list[dict[str, t.Any]]:
     """Entries of the resource ``kvstore`` for what ``cilium-dbg kvstore get --recursive PREFIX -o json`` printed.
 
-    ``pairs`` is its decoded output, ``{key: {"Data": base64}}``. Kinds: ``identities`` (master keys),
-    ``orphan-identities`` (of those, the ones that no Node uses), ``locks`` (held at that moment) and ``heartbeat`` with
-    its ``time``. A kind is there only when its prefix was in the output: absent is unknown.
+    ``pairs`` is its decoded output, ``{key: {"Data": base64}}``. Kinds: ``identity-masters`` (one key for each identity),
+    ``identity-orphans`` (of those, the ones that no Node uses), ``identity-locks`` (held at that moment) and
+    ``heartbeat`` with its ``time``. A kind is there only when its prefix was in the output: absent is unknown.
     """
     masters: dict[str, str] = {}
     used: set[str] = set()
@@ -138,9 +138,9 @@ def summarize_keys(pairs: t.Any) -> list[dict[str, t.Any]]:
             locks += 1
     if masters or used:
         orphans = sum(1 for labels in masters.values() if labels not in used)
-        entries.append({"kind": "identities", "count": len(masters)})
-        entries.append({"kind": "orphan-identities", "count": orphans})
-        entries.append({"kind": "locks", "count": locks})
+        entries.append({"kind": "identity-masters", "count": len(masters)})
+        entries.append({"kind": "identity-orphans", "count": orphans})
+        entries.append({"kind": "identity-locks", "count": locks})
     return entries
 
 

@@ -107,7 +107,7 @@ def test_keys_of_a_sysdump() -> None:
         }
     )
     entries = summarize_keys(pairs)
-    assert counts_by_kind(entries) == {"identities": 2, "orphan-identities": 1, "locks": 1}
+    assert counts_by_kind(entries) == {"identity-masters": 2, "identity-orphans": 1, "identity-locks": 1}
     (heartbeat,) = summarize_keys(_pairs(**{"cilium/.heartbeat": "2026-03-01T10:00:00Z"}))
     assert heartbeat == {"kind": "heartbeat", "count": 1, "time": "2026-03-01T10:00:00Z"}
     assert summarize_keys({}) == [] and summarize_keys([1]) == [] and summarize_keys({"a": 1}) == []
