@@ -113,7 +113,8 @@ def _shape(parsed: LabelPattern, item: str, version: Version) -> t.Iterator[Filt
         for default in defaults(version):
             key = _literal(default.text)
             length = parsed.length("k8s", key) if key and not default.ignore and not default.source else None
-            if length and length < len(key):
+            # k8s:!app means the label app; one that goes beyond the first dot means the default include
+            if length and length < len(key) and "." in key[:length]:
                 effect = f"it is shorter than the default include {key}, which wins for that label"
                 yield FilterMistake(NO_EFFECT, item, effect, f"k8s:!{default.text}")
     if _UNESCAPED_DOT.search(parsed.text):
