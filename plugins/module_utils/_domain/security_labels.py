@@ -35,12 +35,16 @@ def fingerprint(labels: Mapping[str, str]) -> int:
 
     It is a sum over the labels: without one label it is smaller by ``label_fingerprint`` of that one.
     """
-    return sum(map(hash, labels.items()))
+    return sum([hash(f"{name}\0{value}") for name, value in labels.items()])
 
 
 def label_fingerprint(name: str, value: str) -> int:
-    """The part of one label in the fingerprint of a set."""
-    return hash((name, value))
+    """The part of one label in the fingerprint of a set.
+
+    It is the hash of one text: hashes of tuples are nearly additive in their parts, so that sums of them collide when
+    two sets have the same keys and the same values in another order.
+    """
+    return hash(f"{name}\0{value}")
 
 
 class SecurityLabels:

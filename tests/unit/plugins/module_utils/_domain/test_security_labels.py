@@ -87,6 +87,16 @@ def test_named_ports() -> None:
         assert "gen:io.cilium.k8s.named-ports" not in (labels.of(pod({"app": "x"})) or {})
 
 
+def test_fingerprints_of_exchanged_values() -> None:
+    """Sums of hashes of tuples would often be equal here."""
+    keys, values = [f"k8s:{letter}" for letter in "abcdefgh"], "stuvwxyz"
+    for first in range(8):
+        for second in range(first):
+            one = dict(zip(keys, values, strict=True))
+            other = {**one, keys[first]: values[second], keys[second]: values[first]}
+            assert fingerprint(one) != fingerprint(other)
+
+
 @given(LABELS, LABELS)
 def test_fingerprints(one: dict[str, str], other: dict[str, str]) -> None:
     """Equal sets share it, different ones do not, and a label can be taken out."""

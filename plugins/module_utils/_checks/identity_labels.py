@@ -1,0 +1,165 @@
+# Copyright: (c) 2026, podnet.upkeep contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# For internal use of this collection only; the interface may change in any release.
+"""Which labels make the identities: distinct values of each key, and how many identities the key alone accounts for."""
+
+from __future__ import annotations
+
+import typing as t
+import weakref
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.identity_view import IdentityView
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.label_filter import (
+    LabelFilter,
+    LabelFilterError,
+    LabelFilterNotJudgedError,
+    dropping_line,
+)
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.security_labels import NAMESPACE, label_fingerprint
+
+# so many keys are looked at closely, those with most distinct values first
+_SHOWN_KEYS = 15
+# what a namespace or a cluster is called is no label that anybody could drop
+_NEVER_DROPPED = (
+    NAMESPACE,
+    "k8s:io.cilium.k8s.namespace.labels.kubernetes.io/metadata.name",
+    "k8s:io.cilium.k8s.policy.cluster",
+)
+
+
+@dataclass(frozen=True)
+class LabelKey:
+    """One key: its distinct values, the identities that have it, and the identities that there would be fewer without it.
+
+    ``together`` are further keys that part the identities in the same way, as job-name and batch.kubernetes.io/job-name
+    do: dropping one of them alone changes nothing, and ``contribution_together`` is that of all.
+    """
+
+    key: str
+    distinct_values: int
+    identities: int
+    contribution: int
+    together: tuple[str, ...] = ()
+    contribution_together: int = 0
+
+    def to_dict(self) -> dict[str, t.Any]:
+        """JSON form."""
+        return {
+            "key": self.key,
+            "distinct_values": self.distinct_values,
+            "identities": self.identities,
+            "contribution": self.contribution,
+            "together_with": list(self.together),
+            "contribution_together": self.contribution_together,
+        }
+
+
+_FOUND: weakref.WeakKeyDictionary[IdentityView, list[LabelKey]] = weakref.WeakKeyDictionary()
+
+
+def label_keys(view: IdentityView) -> list[LabelKey]:
+    """The keys with most distinct values, most first."""
+    found = _FOUND.get(view)
+    if found is None:
+        found = _FOUND[view] = _label_keys(view)
+    return found
+
+
+def _label_keys(view: IdentityView) -> list[LabelKey]:
+    labels = [identity.get("security-labels") or {} for identity in view.identities]
+    values: dict[str, set[str]] = {}
+    counts: Counter[str] = Counter()
+    for one in labels:
+        counts.update(one.keys())
+        for key, value in one.items():
+            of_key = values.get(key)
+            if of_key is None:
+                of_key = values[key] = set()
+            of_key.add(value)
+    distinct = {key: len(found) for key, found in values.items()}
+    del values
+    top = sorted(distinct, key=lambda key: (-distinct[key], key))[:_SHOWN_KEYS]
+    alike = _alike([key for key in top if distinct[key] > 1], labels, counts, distinct)
+    everything = set(view.fingerprints)
+    made = []
+    for key in top:
+        together = tuple(other for other in alike.get(key, ()) if other != key)
+        alone = _contribution((key,), labels, view.fingerprints, everything)
+        of_all = _contribution((key, *together), labels, view.fingerprints, everything) if together else alone
+        made.append(LabelKey(key, distinct[key], counts[key], alone, together, of_all))
+    return made
+
+
+def _contribution(
+    keys: tuple[str, ...], labels: Sequence[dict[str, str]], fingerprints: Sequence[int], everything: set[int]
+) -> int:
+    """Distinct label sets minus distinct label sets without these keys."""
+    having: set[int] = set()
+    without: set[int] = set()
+    for one, number in zip(labels, fingerprints, strict=True):
+        rest = number
+        for key in keys:
+            value = one.get(key)
+            if value is not None:
+                rest -= label_fingerprint(key, value)
+        if rest != number:
+            having.add(number)
+            without.add(rest)
+    # a set that has none of the keys stays; what is left of the others may be one of those
+    return len(having) - len(without - (everything - having))
+
+
+def _alike(
+    keys: list[str], labels: Sequence[dict[str, str]], counts: Counter[str], distinct: dict[str, int]
+) -> dict[str, list[str]]:
+    """{key: all keys that part the identities exactly as it does}, for those that are not alone."""
+    candidates: dict[tuple[int, int], list[str]] = {}
+    for key in keys:
+        if key not in _NEVER_DROPPED:
+            candidates.setdefault((counts[key], distinct[key]), []).append(key)
+    found: dict[str, list[str]] = {}
+    for group in candidates.values():
+        if len(group) < 2:
+            continue
+        by_parts: dict[int, list[str]] = {}
+        for key in group:
+            by_parts.setdefault(_parts(key, labels), []).append(key)
+        for alike in by_parts.values():
+            if len(alike) > 1:
+                found.update(dict.fromkeys(alike, alike))
+    return found
+
+
+def _parts(key: str, labels: Sequence[dict[str, str]]) -> int:
+    """A number for how the values of a key part the identities, whatever the values are called."""
+    first: dict[str, int] = {}
+    total = 0
+    for place, one in enumerate(labels):
+        value = one.get(key)
+        if value is not None:
+            total = hash((total, place, first.setdefault(value, place)))
+    return total
+
+
+def dropping_lines(context: Context, key: LabelKey) -> list[str]:
+    """The items to add to ``labels`` so that the key, and those alike, make no identities; empty where none would do."""
+    version = context.cilium.full_version
+    names = (key.key, *key.together)
+    if version is None or any(name in _NEVER_DROPPED for name in names):
+        return []
+    parted = [name.partition(":") for name in names]
+    lines = [dropping_line(plain, source) for source, _colon, plain in parted]
+    present = context.cilium.value("labels")
+    try:
+        changed = LabelFilter(version, " ".join([present, *lines]))
+    except (LabelFilterError, LabelFilterNotJudgedError):
+        return []
+    # Cilium generates some labels itself; those no filter drops
+    if any(source == "gen" or changed.keep(source, plain) for source, _colon, plain in parted):
+        return []
+    return lines
