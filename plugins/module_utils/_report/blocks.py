@@ -75,7 +75,9 @@ def cell(value: t.Any) -> Cell:
         return "yes" if value else "no"
     if value is None:
         return "unknown"
-    if isinstance(value, (int, float)):
+    if isinstance(value, float):
+        return round(value, 1 if abs(value) >= 10 else 3)
+    if isinstance(value, int):
         return value
     if isinstance(value, (list, tuple)) and all(not isinstance(one, (Mapping, list, tuple)) for one in value):
         text = ", ".join(str(cell(one)) for one in value) or "none"
@@ -109,13 +111,21 @@ def blocks_of(value: Mapping[str, t.Any], most: int, without: Sequence[str] = ()
             named = [{"name": name, **row} for name, row in one.items()]
             tables.append(_table_of_mappings(words_of(key), named, most))
         elif isinstance(one, Mapping) and one:
-            rows = [(words_of(name), found) for name, found in one.items()]
-            tables.append(table(words_of(key), ("What", "Value"), rows, most))
-        elif isinstance(one, (list, tuple)) and one and all(isinstance(row, Mapping) for row in one):
+            inner = {name: found for name, found in one.items() if not _is_table(found)}
+            if inner:
+                rows = [(words_of(name), found) for name, found in inner.items()]
+                tables.append(table(words_of(key), ("What", "Value"), rows, most))
+            for name in (name for name in one if name not in inner):
+                tables.append(_table_of_mappings(f"{words_of(key)}: {name}", one[name], most))
+        elif _is_table(one):
             tables.append(_table_of_mappings(words_of(key), one, most))
         else:
             facts.append((words_of(key), cell(one)))
     return [*([Facts(facts)] if facts else []), *tables]
+
+
+def _is_table(value: t.Any) -> bool:
+    return isinstance(value, (list, tuple)) and bool(value) and all(isinstance(row, Mapping) for row in value)
 
 
 def _table_of_mappings(caption: str, rows: Sequence[Mapping[str, t.Any]], most: int) -> Table:

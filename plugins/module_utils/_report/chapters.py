@@ -49,7 +49,7 @@ def chapters(document: Document) -> list[Chapter]:
         _endpoints(document),
         _plain(document, "control_plane", "Control plane"),
         _plain(document, "agents", "Cilium agents"),
-        _plain(document, "kvstore", "Key-value store"),
+        _kvstore(document),
     )
     return [one for one in made if one is not None]
 
@@ -58,6 +58,12 @@ def _plain(document: Document, key: str, title: str, without: Sequence[str] = ()
     found = part_of(document, key)
     blocks = blocks_of(found, _MOST_ROWS, without) if found else []
     return Chapter(key, title, blocks) if blocks else None
+
+
+def _kvstore(document: Document) -> Chapter | None:
+    if (part_of(document, "kvstore") or {}).get("used") is False:
+        return Chapter("kvstore", "Key-value store", [Paragraph("Cilium of this cluster uses none.")])
+    return _plain(document, "kvstore", "Key-value store")
 
 
 def _comparison(document: Document) -> Chapter | None:

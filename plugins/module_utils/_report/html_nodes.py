@@ -16,6 +16,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._report.words import
     SEVERITIES,
     Document,
     deletions,
+    missing,
     node_addresses,
     number,
 )
@@ -64,11 +65,12 @@ def unknown(document: Document) -> str:
     """What could not be read; empty where everything could."""
     if not document["unknown"]:
         return ""
+    lacking = missing(document)
     rows = [
-        f'<tr><th scope="row">{escaped(resource)}</th><td>{escaped(reason)}</td></tr>'
-        for resource, reason in sorted(document["unknown"].items())
+        f'<tr><th scope="row">{escaped(resource)}</th><td>{escaped(reason)}</td><td>{"yes" if resource in lacking else "no"}</td></tr>'
+        for resource, reason in sorted(document["unknown"].items(), key=lambda one: (one[0] not in lacking, one[0]))
     ]
-    made = sortable("What could not be read", (("What", False), ("Why", False)), rows)
+    made = sortable("What could not be read", (("What", False), ("Why", False), ("Matters here", False)), rows)
     return (
         '<h2 id="unknown">Unknown</h2><div class="panel"><p>This could not be read. What depends on it is neither fine nor '
         f"faulty.</p>{made}</div>"

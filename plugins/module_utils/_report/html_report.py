@@ -17,6 +17,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._report.words import
     SEVERITIES,
     Document,
     cilium_line,
+    missing,
     number,
     part_of,
     percent,
@@ -68,8 +69,8 @@ def _header(document: Document) -> str:
 def _cards(document: Document) -> str:
     summary = document["summary"]
     cards = [(severity, number(summary[severity]), severity) for severity in SEVERITIES]
-    if summary["unknown"]:
-        cards.append(("warning", number(summary["unknown"]), "unknown"))
+    if lacking := missing(document):
+        cards.append(("warning", number(len(lacking)), "unknown"))
     cards.append(("", number(summary["nodes"]), "Nodes"))
     for pool in document["pools"]:
         scarce = "critical" if not pool["free"] else ""

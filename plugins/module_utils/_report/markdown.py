@@ -24,6 +24,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._report.words import
     cilium_line,
     deletions,
     headline,
+    missing,
     node_addresses,
 )
 
@@ -64,7 +65,7 @@ def markdown(document: Document) -> str:
     for findings in groups.values():
         lines += _findings(findings)
     if document["unknown"]:
-        lines += ["## Unknown", "", *_table(("what", "why"), sorted(document["unknown"].items()))]
+        lines += ["## Unknown", "", *_unknown(document)]
     for one in made.values():
         lines += _chapter(one)
     lines += ["## Nodes", "", *_nodes(document)]
@@ -131,6 +132,12 @@ def _block(block: Block) -> Iterator[str]:
         yield from (f"{_text(block.caption)}:", "", *_table(block.columns, block.rows))
         if block.left_out:
             yield from (f"{len(block.rows)} of {len(block.rows) + block.left_out} rows are shown.", "")
+
+
+def _unknown(document: Document) -> list[str]:
+    lacking = missing(document)
+    rows = [(name, why, "yes" if name in lacking else "no") for name, why in sorted(document["unknown"].items())]
+    return _table(("what", "why", "matters here"), rows)
 
 
 def _nodes(document: Document) -> list[str]:

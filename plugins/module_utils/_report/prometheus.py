@@ -18,6 +18,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._report.words import
     SEVERITIES,
     Document,
     cilium_pools,
+    missing,
     node_addresses,
     part_of,
 )
@@ -70,8 +71,8 @@ def _families(document: Document) -> Iterable[tuple[str, str, list[Sample]]]:
     )
     yield (
         "unknown_resource",
-        "1 for each kind of object that could not be read; what depends on it was not judged.",
-        [one for resource in sorted(document["unknown"]) for one in _value(1, resource=resource)],
+        "1 for each kind of object that matters and could not be read; what depends on it was not judged.",
+        [one for resource in missing(document) for one in _value(1, resource=resource)],
     )
     yield "nodes", "Nodes of the cluster.", [] if "nodes" in document["unknown"] else _value(summary["nodes"])
     yield from _pools(document)

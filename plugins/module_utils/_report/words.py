@@ -38,7 +38,9 @@ def node_addresses(document: Document) -> dict[str, Mapping[str, t.Any]]:
 
 
 def deletions(document: Document) -> list[tuple[str, int, str]]:
-    """(provider, how many Nodes, what happens when such a Node is deleted), where that is known."""
+    """(provider, how many Nodes, what happens when such a Node is deleted), where no page about the IPAM model says it."""
+    if part_of(document, "ipam_report"):
+        return []
     counted = Counter(
         (str(node.get("provider") or "unknown"), str(node["if_deleted"]))
         for node in document["nodes"]
@@ -75,7 +77,7 @@ def headline(document: Document) -> str:
     """One line: how bad it is."""
     summary = document["summary"]
     counts = ", ".join(f"{summary[severity]} {severity}" for severity in SEVERITIES)
-    unknown = f", {summary['unknown']} unknown" if summary["unknown"] else ""
+    unknown = f", {len(lacking)} unknown" if (lacking := missing(document)) else ""
     nodes = "Node" if summary["nodes"] == 1 else "Nodes"
     return f"{number(summary['nodes'])} {nodes}: {counts}{unknown}"
 
@@ -144,7 +146,7 @@ def forecast_line(document: Document) -> str:
     if forecast is None:
         return ""
     rate = forecast.get("per_hour")
-    words = f"{rate:.1f} new identities an hour" if isinstance(rate, (int, float)) else ""
+    words = f"{rate:.1f} new identities an hour" if isinstance(rate, (int, float)) and rate >= 0.05 else ""
     if forecast.get("exhausted_at"):
         words = f"no identity is left at {forecast['exhausted_at']}" + (f", at {words}" if words else "")
     return words

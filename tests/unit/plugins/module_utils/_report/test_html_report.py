@@ -104,7 +104,10 @@ def test_hostile_parts_stay_text() -> None:
     plain = full()
     # severities and ids are ours, and a chapter without a known verdict has other words
     spoiled = {**plain, **{part: hostile_parts(plain[part]) for part in PARTS_OF_ALL}}
-    spoiled["nodes"] = [{**one, "provider": HOSTILE, "if_deleted": HOSTILE} for one in plain["nodes"]]
+    spoiled["nodes"] = [
+        {**one, "provider": one["provider"] + HOSTILE, "if_deleted": one["if_deleted"] + HOSTILE}
+        for one in plain["nodes"]
+    ]
     ours, theirs = (Page(render(one)) for one in (plain, spoiled))
     assert [tag for tag, _attributes in ours.elements if tag != "a"] == [
         tag for tag, _attributes in theirs.elements if tag != "a"
@@ -179,7 +182,7 @@ def test_all_parts() -> None:
             "NOSPACE",
             "kube-scheduler",
         ),
-        *("Node worker-99 had 10.99.0.0/24", "the machine stays", "52 of 254", "Failing controllers"),
+        *("Node worker-99 had 10.99.0.0/24", "bare metal", "52 of 254", "Failing controllers"),
     ):
         assert words in shown
     assert shown.count("new\n") + text.count('<span class="tag new">new</span>') == 2

@@ -39,16 +39,25 @@ def test_all_parts() -> None:
         "- Failing controllers: 2",
         "| kube-scheduler | control-1 | 3 |",
         "| worker-1 | 10.244.2.0/24 | True | ok |  | bare metal | 52 |",
-        "| aws | 6 | the machine stays |",
     ):
         assert words in text
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_without_a_part(part: str) -> None:
-    """Its chapter is absent, and so is nothing else."""
+    """Its chapter is absent, and the others stay; what deleting a Node does is then said below the Nodes."""
     document = {**full(), part: None}
-    assert len(markdown(document)) <= len(markdown(full()))
+    heads = [{line for line in markdown(one).splitlines() if line.startswith("#")} for one in (document, full())]
+    assert heads[0] <= heads[1] and len(heads[1] - heads[0]) <= 1
+    assert ("| aws | 6 | the machine stays |" in markdown(document)) is (part == "ipam_report")
+
+
+def test_numbers_and_nested_parts() -> None:
+    """A long fraction is rounded, a list in a part of a part is a table, and an unused store is a sentence."""
+    more = {"created": {"hours": 597604.123456, "top": [{"namespace": "ci", "identities": 7}]}}
+    text = markdown({**full(), "identities": more, "kvstore": {"used": False, "state": None}})
+    assert "| Hours | 597604.1 |" in text and "Created: top:" in text and "| ci | 7 |" in text
+    assert "Cilium of this cluster uses none." in text and "State: unknown" not in text
 
 
 def test_a_flood_is_cut_and_said() -> None:
