@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime
 import gzip
-import io
 import os
 import re
 import stat
@@ -30,7 +29,6 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.snapshot_sy
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.snapshot_time import spread
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import ClusterState
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
-from ansible_collections.podnet.upkeep.plugins.module_utils._files import write_atomically
 
 _REMEDY = (
     "give a state that podnet.upkeep.audit_info saved (option save_state), a cilium sysdump (zip or folder), or a folder "
@@ -56,7 +54,7 @@ def load(path: str) -> ClusterState:
             return _of_files(name, files)
     except OSError as error:
         raise InputError(f"snapshot: {name} cannot be read: {error.strerror or error}; {_REMEDY}.") from error
-    except (ValueError, RecursionError, EOFError) as error:
+    except (ValueError, OverflowError, RecursionError, EOFError) as error:
         words = " ".join(str(error).split())
         text = (
             words if isinstance(error, BadContent) else f"is not a state that podnet.upkeep.audit_info saved: {words}"
@@ -66,13 +64,7 @@ def load(path: str) -> ClusterState:
 
 def save(state: ClusterState, path: str) -> str:
     """Write the state (gzip when the name ends in ``.gz``) and return the path. Raises InputError when it cannot."""
-    data = io.BytesIO()
-    if path.endswith(".gz"):
-        with gzip.GzipFile(filename="", mode="wb", fileobj=data, mtime=0) as packed:
-            packed.writelines(snapshot_saved.pieces(state))
-    else:
-        data.writelines(snapshot_saved.pieces(state))
-    return write_atomically(path, data.getvalue(), "save_state")
+    return snapshot_saved.write(state, path, "save_state")
 
 
 def _open_text(name: str) -> t.BinaryIO:
@@ -126,7 +118,7 @@ def _read_file(collected: Collected, file: SnapshotFile, kind: str) -> bool:
                     return False
         return collected.read(file, kind, _resource_named(file.base))
     except BadContent as error:
-        raise BadContent(f"is broken: its file {file.name} {error}") from error
+        raise BadContent(f"cannot be used: its file {file.name} {error}") from error
 
 
 def _resource_named(base: str) -> str:

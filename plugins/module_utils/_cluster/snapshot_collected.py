@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import re
 import typing as t
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.pruning import prune
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.resources import NODE_LEASES_NAMESPACE, RESOURCES
@@ -31,7 +31,7 @@ _CNI_DAEMON_SETS = ("cilium", "anetd", "kube-flannel-ds", "kube-flannel")
 
 
 class Collected:
-    """Objects by resource, each once; why others are unknown; the newest time in the data."""
+    """Objects by resource; why others are unknown; the newest time in the data."""
 
     def __init__(self) -> None:
         self.resources: dict[str, list[Object]] = {}
@@ -40,7 +40,10 @@ class Collected:
         self.newest: datetime.datetime | None = None
         self.server_version: str | None = None
         self.files_read: list[SnapshotFile] = []
-        self._names: dict[str, set[str]] = {}
+        # {resource: numbers of the files that hold some of it}
+        self._sources: dict[str, set[int]] = {}
+        self._reading = 0
+        self._told = False
         self._definitions: set[str] | None = None
         # namespaces in which objects of a kind were seen, also of ones that are not kept
         self._places: dict[str, set[str]] = {}
@@ -50,23 +53,23 @@ class Collected:
 
         ``kind``: of items that do not say theirs. ``empty``: the resource of which an empty list of unknown kind is.
         """
-        told = False
+        self._told = False
+        self._reading += 1
         for found in objects(file, kind, self._look):
             if found.obj is not None:
                 self.add(found.resource, found.obj)
-                told = True
             elif found.resource:
-                told = True
+                self._told = True
                 # of one namespace, a list says nothing of others: see _complete
                 if found.kind not in _LOOKED_UP_IN or kind:
                     for resource in resources_of(None, found.kind):
                         self.resources.setdefault(resource, [])
             elif found.kind in ("", "List") and empty:
-                told = True
+                self._told = True
                 self.resources.setdefault(empty, [])
-        if told:
+        if self._told:
             self.files_read.append(file)
-        return told
+        return self._told
 
     def add(self, resource: str, obj: Object) -> None:
         """Take one object. Raises BadContent when it is none of this kind."""
@@ -81,15 +84,13 @@ class Collected:
         wrong = fault(pruned, SHAPES[resource], RESOURCES[resource].kind)
         if wrong:
             raise BadContent(f"holds a {RESOURCES[resource].kind} that is none: {wrong}")
-        name = f"{pruned['metadata'].get('namespace') or ''}/{pruned['metadata']['name']}"
-        names = self._names.setdefault(resource, set())
-        if name not in names:
-            names.add(name)
-            self.resources.setdefault(resource, []).append(pruned)
+        self.resources.setdefault(resource, []).append(pruned)
+        self._sources.setdefault(resource, set()).add(self._reading)
 
     def _look(self, kind: str, obj: Object) -> None:
         """Times and definitions, also of objects that are not kept."""
-        if kind:
+        if resources_of(None, kind):
+            self._told = True
             self._places.setdefault(kind, set()).add(str(_of(obj, "metadata", "namespace") or ""))
         if kind in _TIMES:
             for text in _TIMES[kind](obj):
@@ -123,7 +124,11 @@ class Collected:
                 if "." in one.group and not one.group.endswith(".k8s.io") and one.name not in self.resources:
                     self.absent |= set() if f"{one.plural or one.name}.{one.group}" in self._definitions else {one.name}
         self._complete()
-        resources = {name: tuple(found) for name, found in self.resources.items()}
+        resources = {
+            # names take memory: they are looked at only where an object can be in two files
+            name: _each_once(found) if len(self._sources.get(name, ())) > 1 else tuple(found)
+            for name, found in self.resources.items()
+        }
         for name in self.absent:
             resources.setdefault(name, ())
         unknown = {name: text for name, text in {**reasons, **self.unknown}.items() if name not in resources}
@@ -162,6 +167,14 @@ class Collected:
             kept = [one for one in found if one["metadata"].get("namespace", _SYSTEM) in {_SYSTEM, *of_network}]
             if len(kept) < len(found):
                 self.resources[resource] = kept
+
+
+def _each_once(objects: Iterable[Object]) -> tuple[Object, ...]:
+    """The first of all objects of one name."""
+    found: dict[tuple[t.Any, t.Any], Object] = {}
+    for one in objects:
+        found.setdefault((one["metadata"].get("namespace"), one["metadata"]["name"]), one)
+    return tuple(found.values())
 
 
 def _of(obj: t.Any, *keys: str) -> t.Any:

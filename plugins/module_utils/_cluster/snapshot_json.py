@@ -114,12 +114,13 @@ class _Window:
             if end == len(self.text) and self._fill():
                 continue
             if _SURROGATE.search(self.text, self.at, end):
-                _encodable(found)
+                encodable(found)
             self.at = end
             return found
 
 
-def _encodable(value: t.Any) -> None:
+def encodable(value: t.Any) -> None:
+    """Raises BadContent when a text in ``value`` cannot be written again: JSON may hold half a character."""
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
@@ -166,7 +167,9 @@ def _document(window: _Window, header: Header) -> Iterator[Entry]:
         elif key == "apiVersion" and isinstance(rest[key], str):
             header.api_version = rest[key]
     window.expect("}")
-    yield header, None if is_list else rest
+    # a nil slice of Go is written as null
+    empty = header.kind.endswith("List") and "items" in rest and rest["items"] is None
+    yield header, None if is_list or empty else rest
 
 
 def _items(window: _Window, header: Header) -> Iterator[Entry]:

@@ -11,15 +11,19 @@ read whole. Format 1 was a document on one line.
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
 import re
+import tempfile
 import typing as t
 from collections.abc import Iterator
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.pruning import PRUNERS, prune
-from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.snapshot_json import no_constant
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.snapshot_json import encodable, no_constant
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.snapshot_stream import BadContent, head_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import ClusterState
+from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
 
 _LONGEST_LINE = 64 << 20
 # of a document that is not in lines; it takes about six times its size in memory
@@ -27,6 +31,7 @@ _LARGEST_WHOLE = 1 << 30
 _FORMAT = re.compile(rb'"format"\s*:\s*\d')
 _KIND = re.compile(rb'"(?:apiVersion|kind)"\s*:')
 _BATCH = 1000
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _START = b'"resources":{\n'
 
 
@@ -62,6 +67,40 @@ def _compact(value: t.Any) -> bytes:
     ).encode()
 
 
+def write(state: ClusterState, path: str, option: str) -> str:
+    """Write the state, gzip when the name ends in ``.gz``; whole or not at all, mode 0640. Returns the full path.
+
+    Like ``_files.write_atomically``, but without the document in memory. Raises InputError naming ``option``.
+    """
+    name = os.path.abspath(os.path.expanduser(path))
+    try:
+        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(name), prefix=".upkeep-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                _write_to(file, state, name.endswith(".gz"))
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o640)
+            os.replace(temporary, name)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise InputError(
+            f"{option}: {name} cannot be written: {error.strerror or error}; name a file in a writable folder."
+        ) from error
+    return name
+
+
+def _write_to(file: t.BinaryIO, state: ClusterState, packed: bool) -> None:
+    if not packed:
+        file.writelines(pieces(state))
+        return
+    # neither a name nor a time, so that equal states give equal bytes
+    with gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=file, mtime=0) as stream:
+        stream.writelines(pieces(state))
+
+
 def read(open_stream: t.Callable[[], t.BinaryIO]) -> ClusterState:
     """The state in a stream, which may be opened twice. Raises BadContent, or ValueError saying what is wrong."""
     try:
@@ -74,9 +113,14 @@ def read(open_stream: t.Callable[[], t.BinaryIO]) -> ClusterState:
     if len(data) > _LARGEST_WHOLE:
         raise BadContent("is larger than 1 GiB and not written line by line")
     try:
-        content = json.loads(data, parse_constant=no_constant)
+        content = _decoded(data)
     except RecursionError as error:
         raise BadContent("is nested too deep") from error
+    if isinstance(content, dict) and isinstance(content.get("resources"), dict):
+        found = content["resources"].items()
+        content["resources"] = {
+            name: list(_pruned(name, objects)) if isinstance(objects, list) else objects for name, objects in found
+        }
     return ClusterState.from_json(content)
 
 
@@ -107,17 +151,20 @@ def _in_lines(stream: t.BinaryIO) -> dict[str, t.Any]:
 
 
 def _objects(resource: str, lines: list[bytes]) -> Iterator[t.Any]:
-    """The objects of some lines. Decoded together, they share their keys in memory; pruned again, also equal values."""
-    values = _value(b"[" + b"".join(lines).removesuffix(b",\n") + b"]")
-    # a line that holds two objects would be read all the same
+    """The objects of some lines, decoded together, for then they share their keys in memory."""
+    return _pruned(resource, _value(b"[" + b"".join(lines).removesuffix(b",\n") + b"]"))
+
+
+def _pruned(resource: str, objects: t.Any) -> Iterator[t.Any]:
+    """What was pruned stays as it is and shares values in memory; of edited or earlier states the rest goes."""
     if resource not in PRUNERS:
-        yield from values
+        yield from objects
         return
-    for value in values:
+    for obj in objects:
         try:
-            yield prune(resource, value)
+            yield prune(resource, obj)
         except (AttributeError, TypeError, KeyError, IndexError, ValueError):
-            yield value  # the check of shapes says what is wrong with it
+            yield obj  # the check of shapes says what is wrong with it
 
 
 def _line(stream: t.BinaryIO) -> bytes:
@@ -129,8 +176,15 @@ def _line(stream: t.BinaryIO) -> bytes:
     return line
 
 
+def _decoded(data: bytes) -> t.Any:
+    content = json.loads(data, parse_constant=no_constant)
+    if _SURROGATE.search(data):
+        encodable(content)
+    return content
+
+
 def _value(line: bytes) -> t.Any:
     try:
-        return json.loads(line, parse_constant=no_constant)
+        return _decoded(line)
     except (ValueError, RecursionError) as error:
         raise _NotInLinesError from error

@@ -33,8 +33,9 @@ def start_of_sysdump(written: str, hints: Iterable[datetime.datetime | None]) ->
         if hint is None:
             continue
         # data is collected after the start, so of two zones that are equally near the one that started earlier
-        offset = min(_OFFSETS, key=lambda one: (abs(named - one - hint), named - one))
-        if abs(named - offset - hint) <= _NEAR:
+        apart = named - hint
+        offset = min(_OFFSETS, key=lambda one: (abs(apart - one), -one))
+        if abs(apart - offset) <= _NEAR:
             try:
                 return named - offset
             except OverflowError:

@@ -90,9 +90,11 @@ def _document(lines: _Lines, header: Header, skipping: Callable[[int], _Skipping
     if isinstance(content, dict):
         header.kind = _text(content.get("kind"))
         header.api_version = _text(content.get("apiVersion"))
-        if not is_list and isinstance(content.get("items"), list):
+        # a nil slice of Go is written as null
+        empty = header.kind.endswith("List") and "items" in content and content["items"] is None
+        if not is_list and (empty or isinstance(content.get("items"), list)):
             is_list = True
-            for item in content["items"]:
+            for item in content["items"] or ():
                 if isinstance(item, dict):
                     yield header, item
         yield header, None if is_list else content
