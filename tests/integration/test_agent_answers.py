@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import os
 import shlex
 import time
@@ -205,6 +206,8 @@ def test_only_lines_that_matter_are_kept_of_logs(testbed: Testbed) -> None:
 
 def test_metrics_that_nobody_serves_are_an_error_of_that_pod(testbed: Testbed) -> None:
     """kwok's pods listen nowhere: the words of the API server are kept; a missing permission is raised."""
+    # so that the API server asks nobody beyond this machine
+    assert all(ipaddress.ip_address(pod["status"]["podIP"]).is_loopback for pod in agent_pods(testbed))
     (entry,) = collect_metrics(connect(testbed), [], [agent_pod(0)], timeout=5)
     assert entry["component"] == "agent" and entry["samples"] == {} and entry["error"]
     with pytest.raises(ApiError) as refused:

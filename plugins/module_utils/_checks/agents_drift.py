@@ -24,12 +24,15 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context impo
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding import Finding
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import name_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.agent_configuration import differences, overrides_of
-from ansible_collections.podnet.upkeep.plugins.module_utils._domain.agent_status import allocated_range
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cidr import CidrError, parse_network
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.identity_range import (
+    IdentityRangeError,
+    range_of_config,
+)
 
+_RANGE_KEYS = {"cluster-id": "0", "max-connected-clusters": "255"}
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 _MODES_WITH_CIDRS = ("kubernetes", "cluster-pool")
-_SHIFTS = ("255", "511")
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -124,11 +127,14 @@ def _drift_metric(context: Context) -> Iterator[Finding]:
 
 
 def _identity_range(context: Context) -> Iterator[Finding]:
-    cilium = context.cilium
-    clusters = cilium.value("max-connected-clusters", "255") or "255"
-    if cilium.config is None or cilium.cluster_id is None or clusters not in _SHIFTS:
+    if context.cilium.config is None:
         return
-    expected = allocated_range(cilium.cluster_id, int(clusters))
+    try:
+        configured = range_of_config(context.cilium.config)
+    except IdentityRangeError:
+        return  # the checks of cilium-config tell
+    expected = (configured.minimum, configured.maximum)
+    cluster, clusters = (context.cilium.value(key, usual) for key, usual in _RANGE_KEYS.items())
     others: dict[tuple[int, int], list[str]] = {}
     for agent in answering(context):
         if agent.identity_range is not None and agent.identity_range != expected:
@@ -138,7 +144,7 @@ def _identity_range(context: Context) -> Iterator[Finding]:
             "agent-identity-range-differs",
             daemon_set(context),
             f"Agents of {nodes_in_words(nodes)} allocate identities {smallest} to {largest}; cluster-id "
-            f"{cilium.cluster_id} and max-connected-clusters {clusters} mean {expected[0]} to {expected[1]}",
+            f"{cluster} and max-connected-clusters {clusters} mean {expected[0]} to {expected[1]}",
             {
                 "range": [smallest, largest],
                 "expected": list(expected),

@@ -13,7 +13,10 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context impo
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding import Finding, Subject
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding_kind import CRITICAL
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.agent_metrics import OPERATOR
-from ansible_collections.podnet.upkeep.plugins.module_utils._domain.agent_status import allocated_range
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.identity_range import (
+    IdentityRangeError,
+    range_of_config,
+)
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.kvstore_status import (
     DEFAULT_QUOTA,
     LARGEST_DATABASE,
@@ -99,18 +102,15 @@ def _database(context: Context, subject: Subject) -> Iterator[Finding]:
 def _identities(context: Context, subject: Subject) -> Iterator[Finding]:
     counts = counts_by_kind(context.state.of("kvstore"))
     identities, orphans, locks = (counts.get(kind, 0) for kind in _KINDS)
-    clusters = context.cilium.value("max-connected-clusters", "255")
-    if context.cilium.cluster_id is not None and clusters in ("255", "511"):
-        smallest, largest = allocated_range(context.cilium.cluster_id, int(clusters))
-        capacity = largest - smallest + 1
-        if identities >= _NEARLY * capacity:
-            yield Finding(
-                "kvstore-identities-many",
-                subject,
-                f"The kvstore holds {identities} identities; the range has {capacity}",
-                {"identities": identities, "capacity": capacity, "orphans": orphans},
-                CRITICAL if identities >= _FULL * capacity else "",
-            )
+    capacity = _capacity(context)
+    if capacity is not None and identities >= _NEARLY * capacity:
+        yield Finding(
+            "kvstore-identities-many",
+            subject,
+            f"The kvstore holds {identities} identities; the range has {capacity}",
+            {"identities": identities, "capacity": capacity, "orphans": orphans},
+            CRITICAL if identities >= _FULL * capacity else "",
+        )
     if orphans >= _ORPHANS:
         yield Finding(
             "kvstore-identities-orphaned",
@@ -125,6 +125,15 @@ def _identities(context: Context, subject: Subject) -> Iterator[Finding]:
             f"{locks} locks on identities were held in the kvstore at one moment; whether they are stale, one picture cannot tell",
             {"locks": locks},
         )
+
+
+def _capacity(context: Context) -> int | None:
+    if context.cilium.config is None:
+        return None
+    try:
+        return range_of_config(context.cilium.config).capacity
+    except IdentityRangeError:
+        return None
 
 
 def _double_write(context: Context, subject: Subject) -> Iterator[Finding]:

@@ -27,8 +27,6 @@ OK = "Ok"
 _SETTLED = frozenset({"ready", "disconnected", "disconnecting", ""})
 _IPAM = re.compile(r"(IPv[46]): (\d+)/(\d+) allocated(?: from ([0-9a-fA-F.:]+/\d+))?")
 _NUMBERED = re.compile(r"(?:-\d+| \(\d+\))$")
-_FIRST_IDENTITY = 256
-_IDENTITY_BITS = 24
 
 
 @dataclass(frozen=True)
@@ -189,14 +187,3 @@ class Agent:
         said = [one.message for one in self.failing]
         said += [one.message for one in self.endpoints or () if not one.settled]
         return [message for message in said if message]
-
-
-def allocated_range(cluster_id: int, max_connected_clusters: int) -> tuple[int, int]:
-    """Smallest and largest identity that agents of this cluster allocate.
-
-    Source: GetMinimalAllocationIdentity and GetMaximumAllocationIdentity of pkg/identity/numericidentity.go: the
-    cluster id has 8 bits of 24 (9 with 511 connected clusters), and only cluster 0 leaves out the reserved ones.
-    """
-    shift = _IDENTITY_BITS - (9 if max_connected_clusters > 255 else 8)
-    smallest = cluster_id << shift
-    return smallest or _FIRST_IDENTITY, smallest + (1 << shift) - 1

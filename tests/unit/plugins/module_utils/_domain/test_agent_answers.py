@@ -18,7 +18,6 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.agent_json i
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.agent_status import (
     Agent,
     RangeUse,
-    allocated_range,
     range_uses,
 )
 from testbed.recordings import recordings
@@ -97,14 +96,6 @@ def test_since_when_an_endpoint_is_in_its_state() -> None:
 def test_use_of_address_ranges(status: str, uses: list[RangeUse]) -> None:
     """In every notation of the IPAM modes."""
     assert range_uses(status) == uses
-
-
-def test_identity_ranges() -> None:
-    """The table of pkg/identity/numericidentity.go."""
-    assert allocated_range(0, 255) == (256, 65535)
-    assert allocated_range(3, 255) == (3 * 65536, 3 * 65536 + 65535)
-    assert allocated_range(0, 511) == (256, 32767)
-    assert allocated_range(2, 511) == (65536, 98303)
 
 
 def test_times() -> None:
