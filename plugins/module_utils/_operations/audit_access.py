@@ -73,10 +73,7 @@ class AuditAccess:
         Raises InputError for a namespace that is not there, RefusedError for an object of somebody else, ApiError.
         """
         wanted = manifests(self._options)
-        for namespace in needed_namespaces(wanted):
-            if self._client.find(f"/api/v1/namespaces/{namespace}") is None:
-                option = "namespace" if namespace == self._options.namespace else "cni_namespaces"
-                raise InputError(f"{option}: there is no namespace '{namespace}'; create it or name another one.")
+        self._need_namespaces(wanted)
         existing = [self._find(one) for one in wanted]
         self._refuse_foreign(wanted, existing)
         outcome = AccessOutcome()
@@ -93,6 +90,21 @@ class AuditAccess:
         return outcome
 
     # -- reading ---------------------------------------------------------------------------------------------------
+
+    def _need_namespaces(self, wanted: Sequence[Object]) -> None:
+        options = {
+            **dict.fromkeys(self._options.cni_namespaces, "cni_namespaces"),
+            self._options.namespace: "namespace",
+        }
+        missing = [one for one in needed_namespaces(wanted) if self._client.find(f"/api/v1/namespaces/{one}") is None]
+        for namespace in sorted(missing, key=lambda one: one not in options):
+            if namespace in options:
+                raise InputError(
+                    f"{options[namespace]}: there is no namespace '{namespace}'; create it or name another one."
+                )
+            raise InputError(
+                f"The cluster has no namespace {namespace}, which every cluster has; is this the right one?"
+            )
 
     def _find(self, wanted: Mapping[str, t.Any]) -> Object | None:
         return self._client.find(_path(wanted))
