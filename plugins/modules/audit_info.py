@@ -202,7 +202,7 @@ summary_lines:
     - "12 Nodes: 1 critical, 0 warning, 0 info"
     - "CRITICAL  node-cidr-out-of-range  1x  Node w7 has 10.250.3.0/24, outside the cluster CIDR 10.244.0.0/16"
     - "pool 10.244.0.0/16 (/24): 11 of 256 blocks used, 245 free"
-    - "identities: 1,204 of 65,279 used (1.8 %), 64,075 free; 310 leaked"
+    - "identities: 1,204 of 65,279 used (1.8%), 64,075 free; 310 leaked"
     - "identity GC: healthy"
     - "endpoints: 1,180 in all; 1,180 ready"
     - "settings: pod kube-system/kube-controller-manager-cp1; IPAM model: node-spec"

@@ -19,6 +19,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._report.words import
     missing,
     node_addresses,
     number,
+    pools_decide,
 )
 
 _NAMES_OUTSIDE = 12
@@ -31,9 +32,13 @@ def pools(document: Document) -> str:
     """Every pool of the cluster CIDR with its map; empty where there is none."""
     if not document["pools"]:
         return ""
-    return '<h2 id="pools">Blocks of the cluster CIDR</h2>' + "".join(
-        _pool(document, pool) for pool in document["pools"]
+    note = (
+        ""
+        if pools_decide(document)
+        else '<p class="muted">The CNI of this cluster keeps its own books: pods get no addresses from these blocks.</p>'
     )
+    inner = "".join(_pool(document, pool) for pool in document["pools"])
+    return f'<h2 id="pools">Blocks of the cluster CIDR</h2>{note}{inner}'
 
 
 def _pool(document: Document, pool: Mapping[str, t.Any]) -> str:
@@ -42,12 +47,13 @@ def _pool(document: Document, pool: Mapping[str, t.Any]) -> str:
     used = 100 * pool["used"] / capacity - reserved
     waiting = pool["waiting_nodes"]
     said = f"{number(pool['used'])} of {number(pool['capacity'])} used, <b>{number(pool['free'])} free</b>"
-    if waiting:
+    decides = pools_decide(document)
+    if waiting and decides:
         said += f' <span class="tag critical">{number(waiting)} {"Node waits" if waiting == 1 else "Nodes wait"} for a block</span>'
     lost = outside(document, pool)
     more = f" and {len(lost) - _NAMES_OUTSIDE} more" if len(lost) > _NAMES_OUTSIDE else ""
     beside = (
-        f'<p class="small"><span class="tag critical">outside</span> {escaped(", ".join(lost[:_NAMES_OUTSIDE]))}{more}</p>'
+        f'<p class="small"><span class="tag {"critical" if decides else "info"}">outside</span> {escaped(", ".join(lost[:_NAMES_OUTSIDE]))}{more}</p>'
         if lost
         else ""
     )

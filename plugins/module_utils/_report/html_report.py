@@ -21,6 +21,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._report.words import
     number,
     part_of,
     percent,
+    pools_decide,
 )
 
 # what a reader wants to see before the findings
@@ -72,7 +73,7 @@ def _cards(document: Document) -> str:
     if lacking := missing(document):
         cards.append(("warning", number(len(lacking)), "unknown"))
     cards.append(("", number(summary["nodes"]), "Nodes"))
-    for pool in document["pools"]:
+    for pool in document["pools"] if pools_decide(document) else ():
         scarce = "critical" if not pool["free"] else ""
         cards.append((scarce, number(pool["free"]), f"free {pool['family']} blocks of {number(pool['capacity'])}"))
     identities = part_of(document, "identities")

@@ -26,6 +26,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._report.words import
     headline,
     missing,
     node_addresses,
+    pools_decide,
 )
 
 # of one kind; the JSON report has all
@@ -55,7 +56,10 @@ def markdown(document: Document) -> str:
     if document["pools"]:
         keys = ("family", "cluster_cidr", "node_mask_size", "capacity", "used", "reserved_by_service_ranges", "free")
         head = ("family", "cluster CIDR", "block", "blocks", "used", "of them service range", "free")
-        lines += ["## Pools", "", *_table(head, [[pool[key] for key in keys] for pool in document["pools"]])]
+        lines += ["## Pools", ""]
+        if not pools_decide(document):
+            lines += ["The CNI of this cluster keeps its own books: pods get no addresses from these blocks.", ""]
+        lines += [*_table(head, [[pool[key] for key in keys] for pool in document["pools"]])]
     lines += ["## Findings", ""]
     if not document["findings"]:
         lines += ["None.", ""]

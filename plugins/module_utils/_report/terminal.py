@@ -22,6 +22,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._report.words import
     missing,
     next_steps,
     pool_line,
+    pools_decide,
 )
 
 # kinds of findings that have a line of their own
@@ -49,7 +50,8 @@ def summary_lines(document: Document, report_paths: Mapping[str, str] | None = N
     # what is unknown has lines of its own
     urgent = [one for one in document["findings"] if one["severity"] != "info" and one["id"] != "data-missing"]
     lines = [headline(document), *_finding_lines(urgent), *_unknown_lines(missing(document))]
-    lines += [f"pool {pool_line(pool)}" for pool in document["pools"]]
+    if pools_decide(document):
+        lines += [f"pool {pool_line(pool)}" for pool in document["pools"]]
     scarce = sorted(cilium_pools(document), key=lambda pool: (pool.get("free") is None, pool.get("free") or 0))
     lines += [f"Cilium pool {cilium_pool_line(pool)}" for pool in scarce[:_POOLS]]
     if len(scarce) > _POOLS:

@@ -63,9 +63,9 @@ def number(value: t.Any) -> str:
 
 
 def percent(part: t.Any, whole: t.Any) -> str:
-    """`` (12.3 %)``, or nothing where a number is missing or the whole is empty."""
+    """`` (12.3%)``, or nothing where a number is missing or the whole is empty."""
     known = isinstance(part, (int, float)) and isinstance(whole, (int, float)) and whole > 0
-    return f" ({100 * part / whole:.1f} %)" if known else ""
+    return f" ({100 * part / whole:.1f}%)" if known else ""
 
 
 def about(subject: Mapping[str, t.Any]) -> str:
@@ -80,6 +80,11 @@ def headline(document: Document) -> str:
     unknown = f", {len(lacking)} unknown" if (lacking := missing(document)) else ""
     nodes = "Node" if summary["nodes"] == 1 else "Nodes"
     return f"{number(summary['nodes'])} {nodes}: {counts}{unknown}"
+
+
+def pools_decide(document: Document) -> bool:
+    """Whether pods get their addresses from the pools of the cluster CIDR: not where the CNI keeps its own books."""
+    return not any(one["id"] == "ipam-model-not-node-spec" for one in document["findings"])
 
 
 def pool_line(pool: Mapping[str, t.Any]) -> str:

@@ -66,3 +66,17 @@ def test_an_audit_that_could_not_run_says_only_why() -> None:
     done = audit(audit_snapshot="/absent")
     assert done.returncode == 2 and "snapshot: /absent" in done.flat_output
     assert "CUSTOM STATS" not in done.output and done.recap["localhost"]["failed"] == 1
+
+
+def test_a_group_that_is_not_there() -> None:
+    """The inventory is looked at before the cluster is."""
+    done = audit(audit_source="live", audit_kubeconfig="/absent", audit_hosts_group="no_such_group")
+    assert (
+        done.returncode == 2
+        and "audit_hosts_group 'no_such_group': the inventory has no such group" in done.flat_output
+    )
+
+
+def test_hosts_are_not_asked_for_a_snapshot() -> None:
+    """They are not the hosts of then."""
+    assert audit(audit_hosts_group="no_such_group").returncode == 0

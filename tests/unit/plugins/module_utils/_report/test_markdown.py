@@ -31,7 +31,7 @@ def test_all_parts() -> None:
         "| critical | node-cidr-missing | Node worker-99 | Node worker-99 had 10.99.0.0/24 |",
         "| step-2 | Does the allocator run? | yes |  |  |",
         "## Our IPAM model: node-spec",
-        "64,100 of 65,279 used (98.2 %)",
+        "64,100 of 65,279 used (98.2%)",
         "| leaked | 42148 |",
         "| mars | IPv6 | fd00::/104 | 112 | 256 | 3 | unknown |",
         "| waiting-for-identity | 150 |",

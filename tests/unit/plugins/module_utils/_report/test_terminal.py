@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from snapshots.report_documents import PARTS, full, sick
-from snapshots.small_clusters import audited, controller_manager, node
+from snapshots.small_clusters import audited, controller_manager, daemon_set, node
 
+from ansible_collections.podnet.upkeep.plugins.module_utils._report.html_report import render
+from ansible_collections.podnet.upkeep.plugins.module_utils._report.markdown import markdown
 from ansible_collections.podnet.upkeep.plugins.module_utils._report.terminal import summary_lines
 
 SICK = sick()
@@ -39,7 +41,7 @@ def test_cilium_has_lines_only_when_there() -> None:
     assert [line for line in lines if line.startswith(kinds)] == [
         "Cilium pool default 10.0.0.0/16 (/24): 250 of 256 used, 6 free",
         "Cilium pool mars fd00::/104 (/112): 3 of 256 used, unknown free",
-        "identities: 64,100 of 65,279 used (98.2 %), 1,179 free; 12 pending, 40 marked, 900 aging, 42,148 leaked, "
+        "identities: 64,100 of 65,279 used (98.2%), 1,179 free; 12 pending, 40 marked, 900 aging, 42,148 leaked, "
         "77 duplicate, 3 out-of-range",
         "identity GC: broken: the cilium-operator may not delete ciliumidentities (and 1 more reasons)",
         "forecast: no identity is left at 2026-11-01T19:20:00+00:00, at 88.4 new identities an hour",
@@ -49,6 +51,22 @@ def test_cilium_has_lines_only_when_there() -> None:
         "gone or only not readable now: events",
     ]
     assert not [line for line in summary_lines(SICK) if line.startswith(kinds)]
+
+
+def test_a_pool_that_nobody_uses_is_no_alarm() -> None:
+    """Where the CNI keeps its own books, blocks of the cluster CIDR are full or free without a consequence."""
+    more = {"daemonsets": [daemon_set("calico-node")], "nodes": [node("a", "10.0.0.0/24"), node("b")]}
+    document = audited(allocator={"cluster_cidrs": ["10.0.0.0/24"]}, **more)
+    assert document["pools"][0]["free"] == 0
+    assert not [line for line in summary_lines(document) if line.startswith("pool")]
+    page = render(document)
+    assert (
+        "pods get no addresses from these blocks" in page
+        and "Node waits" not in page
+        and "free IPv4 blocks" not in page
+    )
+    assert "pods get no addresses from these blocks" in markdown(document)
+    assert "pods get no addresses" not in render(SICK) + markdown(SICK)
 
 
 @pytest.mark.parametrize("part", PARTS)
