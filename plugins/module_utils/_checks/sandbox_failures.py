@@ -53,29 +53,36 @@ class Failures:
 
 
 def failures(context: Context) -> list[Failures]:
-    """All failures that count, by Node and by what the message says."""
+    """All failures that count, by Node and by what the message says; of each pod, its latest one."""
+    found: dict[tuple[str, str], Failures] = {}
+    for node, event in _latest(context).values():
+        message = str(event.get("message") or "")
+        pattern = matching(message)
+        one = found.setdefault((node, pattern.id if pattern else ""), Failures(node, pattern))
+        one.pods.add("/".join(_key(event.get("involvedObject") or {})))
+        one.message = one.message or message[:_LENGTH]
+    return [found[key] for key in sorted(found)]
+
+
+def _latest(context: Context) -> dict[tuple[str, str], tuple[str, Object]]:
+    """{pod: (its Node, its latest event)} of the events that count."""
     births = recent.node_births(context)
     known = context.state.knows("pods")
-    pods = {_key(pod["metadata"]): pod for pod in context.state.of("pods")} if known else {}
-    found: dict[tuple[str, str], Failures] = {}
-    for event in recent.events(context, *REASONS):
+    events = list(recent.events(context, *REASONS))
+    named = {_key(event.get("involvedObject") or {}) for event in events}
+    pods = {key: pod for pod in context.state.of("pods") if (key := _key(pod["metadata"])) in named} if events else {}
+    found: dict[tuple[str, str], tuple[str, Object]] = {}
+    for event in sorted(events, key=lambda one: str(recent.last_seen(one))):
         involved = event.get("involvedObject") or {}
-        if involved.get("kind") not in ("Pod", None):
-            continue
         pod = pods.get(_key(involved))
         if known and not _still_waits(pod, involved):
             continue
         node = str((event.get("source") or {}).get("host") or "")
         node = str(((pod or {}).get("spec") or {}).get("nodeName") or node)
         seen, born = recent.last_seen(event), births.get(node)
-        if seen is not None and born is not None and seen < born:
-            continue
-        message = str(event.get("message") or "")
-        pattern = matching(message)
-        one = found.setdefault((node, pattern.id if pattern else ""), Failures(node, pattern))
-        one.pods.add("/".join(_key(involved)))
-        one.message = one.message or message[:_LENGTH]
-    return [found[key] for key in sorted(found)]
+        if seen is not None and (born is None or seen >= born):
+            found[_key(involved)] = (node, event)
+    return found
 
 
 def _key(metadata: Mapping[str, t.Any]) -> tuple[str, str]:
