@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import typing as t
-import weakref
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,14 +15,13 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks.catalogue im
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.cilium_ipam_view import (
     ADDRESS_MODES,
     CiliumIpam,
-    cilium_addresses,
     ipam_spec,
-    key_of,
     of,
     parse_addresses,
     shown,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.endpoint_view import key_of, once
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding import Finding, Subject
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import Object, name_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cidr import Address
@@ -64,28 +62,39 @@ def own_addresses(cilium_node: Object) -> list[tuple[str, Address]]:
     return [(use, address) for use, text in texts if text for address in parse_addresses([text])]
 
 
-_IN_USE: weakref.WeakKeyDictionary[Context, dict[str, set[Address]]] = weakref.WeakKeyDictionary()
+class _InUse(t.NamedTuple):
+    """``by_node`` has everything; ``of_endpoints`` stands beside ``CiliumIpam.endpoints``."""
+
+    by_node: Mapping[str, set[Address]]
+    of_endpoints: list[list[Address]]
 
 
-def addresses_by_node(context: Context) -> Mapping[str, set[Address]]:
-    """{Node: addresses of its endpoints, of its pods, of its router and health endpoint}, made once."""
-    if context not in _IN_USE:
-        ipam = of(context)
-        found: dict[str, set[Address]] = {}
-        for pod, addresses in context.network_pods:
-            found.setdefault(pod["spec"]["nodeName"], set()).update(addresses)
-        names = context.cilium.node_names_by_address
-        for endpoint in context.state.of("ciliumendpoints"):
-            networking = (endpoint.get("status") or {}).get("networking") or {}
-            node = names.get(str(networking.get("node")))
-            if node:
-                found.setdefault(node, set()).update(cilium_addresses(networking))
-        for name, cilium_node in ipam.cilium_nodes.items():
-            found.setdefault(name, set()).update(address for _use, address in own_addresses(cilium_node))
-        _IN_USE[context] = found
-    return _IN_USE[context]
+@once
+def in_use(context: Context) -> _InUse:
+    """Addresses of the endpoints, pods, router and health endpoint of each Node, and those of each endpoint."""
+    ipam = of(context)
+    by_node: dict[str, set[Address]] = {}
+    # most addresses of endpoints are those of pods: parsing is what takes time here
+    parsed: dict[str, Address] = {}
+    for pod, addresses in context.network_pods:
+        by_node.setdefault(pod["spec"]["nodeName"], set()).update(addresses)
+        texts = pod["status"]["podIPs"]
+        if len(texts) == len(addresses):
+            parsed.update((entry["ip"], address) for entry, address in zip(texts, addresses, strict=True))
+    of_endpoints = []
+    for endpoint in ipam.endpoints:
+        own = [parsed[text] for text in endpoint.texts if text in parsed]
+        if len(own) != len(endpoint.texts):
+            own = parse_addresses(endpoint.texts)
+        of_endpoints.append(own)
+        if endpoint.node:
+            by_node.setdefault(endpoint.node, set()).update(own)
+    for name, cilium_node in ipam.cilium_nodes.items():
+        by_node.setdefault(name, set()).update(address for _use, address in own_addresses(cilium_node))
+    return _InUse(by_node, of_endpoints)
 
 
+@once
 def use_of_nodes(context: Context) -> dict[str, list[AddressUse]]:
     """{Node: use of each family}; a Node without CIDRs is left out, as is everything where addresses are unknown."""
     ipam = of(context)
@@ -94,7 +103,7 @@ def use_of_nodes(context: Context) -> dict[str, list[AddressUse]]:
         return {name: [found] for name, node in ipam.cilium_nodes.items() if (found := _single_addresses(node))}
     if not ipam.has_cidrs or not (state.knows("ciliumendpoints") or state.knows("pods")):
         return {}
-    used = addresses_by_node(context)
+    used = in_use(context).by_node
     asked = _allocations(context)
     made: dict[str, list[AddressUse]] = {}
     for name in ipam.cilium_nodes:
@@ -104,7 +113,7 @@ def use_of_nodes(context: Context) -> dict[str, list[AddressUse]]:
         # the agent knows best; it may hold addresses that no object shows
         addresses = asked.get(name) or used.get(name, set())
         for version, cidrs in sorted(by_version.items()):
-            inside = sum(1 for one in addresses if one.version == version and any(one in cidr for cidr in cidrs))
+            inside = sum(1 for one in addresses if any(one in cidr for cidr in cidrs))
             capacity = sum(usable_addresses(cidr) for cidr in cidrs)
             made.setdefault(name, []).append(AddressUse(f"IPv{version}", capacity, inside))
     return made
@@ -219,6 +228,7 @@ def rows(context: Context) -> dict[str, dict[str, int]]:
     return made
 
 
+@once
 def unmanaged(context: Context) -> dict[str, list[tuple[Object, list[Address]]]]:
     """{Node: its running pods, older than a minute, that have an address but no CiliumEndpoint}.
 

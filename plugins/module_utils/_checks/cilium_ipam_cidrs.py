@@ -10,7 +10,7 @@ import typing as t
 from collections.abc import Iterator
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.catalogue import CRITICAL
-from ansible_collections.podnet.upkeep.plugins.module_utils._checks.cilium_ipam_addresses import addresses_by_node
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.cilium_ipam_addresses import in_use
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.cilium_ipam_view import (
     KUBERNETES,
     CiliumIpam,
@@ -52,7 +52,7 @@ def _overlaps(context: Context, ipam: CiliumIpam) -> Iterator[Finding]:
         pairs = {name: found for name, found in pairs.items() if name in drifted}
     if not pairs:
         return
-    used = addresses_by_node(context)
+    used = in_use(context).by_node
     for name, found in sorted(pairs.items()):
         others = sorted({other for other, _own_cidr, _theirs in found})
         own = sorted({cidr for _other, cidr, _theirs in found}, key=str)

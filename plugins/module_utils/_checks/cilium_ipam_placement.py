@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.cilium_ipam_addresses import (
+    in_use,
     own_addresses,
     unmanaged,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.cilium_ipam_view import (
     KUBERNETES,
     CiliumIpam,
-    cilium_addresses,
-    key_of,
     of,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
@@ -35,11 +34,8 @@ def full_name(obj: Object) -> str:
 def outside(addresses: Sequence[Address], cidrs: Sequence[Network]) -> list[str]:
     """Those that no CIDR of their family contains; nothing is said about a family without CIDR."""
     versions = {cidr.version for cidr in cidrs}
-    return [
-        str(one)
-        for one in addresses
-        if one.version in versions and not any(one.version == cidr.version and one in cidr for cidr in cidrs)
-    ]
+    # an address is in no network of the other family
+    return [str(one) for one in addresses if one.version in versions and not any(one in cidr for cidr in cidrs)]
 
 
 def foreign_pods(context: Context) -> dict[str, list[Object]]:
@@ -99,23 +95,20 @@ def _own(ipam: CiliumIpam) -> Iterator[Finding]:
 
 
 def _pods(context: Context, ipam: CiliumIpam) -> Iterator[Finding]:
-    """Endpoints and pods of one name count once. A pod without endpoint is not, or not yet, a matter of Cilium's CIDRs."""
+    """By endpoints where each pod has one: a pod without is not, or not yet, a matter of Cilium's CIDRs; else by pods."""
     cidrs = {name: ipam.cidrs(name) for name in ipam.cilium_nodes}
     left: dict[str, dict[str, list[str]]] = {}
-    for pod, addresses in context.network_pods:
-        if ipam.has_endpoints and key_of(pod) not in ipam.endpoint_names:
-            continue
-        node = pod["spec"]["nodeName"]
-        texts = outside(addresses, cidrs.get(node, ()))
-        if texts:
-            left.setdefault(node, {})[full_name(pod)] = texts
-    names = context.cilium.node_names_by_address
-    for endpoint in context.state.of("ciliumendpoints"):
-        networking = (endpoint.get("status") or {}).get("networking") or {}
-        node = names.get(str(networking.get("node")), "")
-        texts = outside(cilium_addresses(networking), cidrs.get(node, ()))
-        if texts:
-            left.setdefault(node, {}).setdefault(full_name(endpoint), texts)
+    if ipam.state.knows("ciliumendpoints"):
+        for endpoint, addresses in zip(ipam.endpoints, in_use(context).of_endpoints, strict=True):
+            texts = outside(addresses, cidrs.get(endpoint.node, ()))
+            if texts:
+                left.setdefault(endpoint.node, {})[endpoint.name] = texts
+    if not ipam.has_endpoints:
+        for pod, addresses in context.network_pods:
+            node = pod["spec"]["nodeName"]
+            texts = outside(addresses, cidrs.get(node, ()))
+            if texts:
+                left.setdefault(node, {})[full_name(pod)] = texts
     for node, pods in sorted(left.items()):
         ordered = sorted(pods.items())
         held = ", ".join(map(str, cidrs[node][:_SHOWN]))

@@ -10,11 +10,16 @@ import datetime
 import functools
 import ipaddress
 import typing as t
-import weakref
 from collections.abc import Iterable, Mapping
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.cilium_view import CiliumView
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.endpoint_view import (
+    Endpoint,
+    endpoint_of,
+    key_of,
+    once,
+)
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import (
     ClusterState,
     Object,
@@ -50,12 +55,6 @@ _IGNORE = "ipam.cilium.io/ignore"
 def rfc3339(moment: datetime.datetime) -> str:
     """As the API server writes it: such texts compare like the moments they stand for."""
     return moment.astimezone(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def cilium_addresses(networking: Mapping[str, t.Any] | None) -> list[Address]:
-    """Addresses of an endpoint (``networking.addressing``); what is no address is left out."""
-    texts = [entry.get(family) for entry in (networking or {}).get("addressing") or () for family in ("ipv4", "ipv6")]
-    return parse_addresses(texts)
 
 
 def parse_addresses(texts: Iterable[t.Any]) -> list[Address]:
@@ -179,28 +178,30 @@ class CiliumIpam:
         return on and bool(self.mode) and self.state.knows("ciliumendpoints", "pods")
 
     @functools.cached_property
+    def endpoints(self) -> list[Endpoint]:
+        """All CiliumEndpoints."""
+        names = self.cilium.node_names_by_address
+        return [endpoint_of(one, names) for one in self.state.of("ciliumendpoints")]
+
+    @functools.cached_property
     def endpoint_names(self) -> frozenset[tuple[str, str]]:
         """(namespace, name) of every CiliumEndpoint."""
-        return frozenset(key_of(one) for one in self.state.of("ciliumendpoints"))
+        return frozenset(one.key for one in self.endpoints)
+
+    @functools.cached_property
+    def pods(self) -> Mapping[tuple[str, str], Object]:
+        """{(namespace, name): pod}."""
+        return {key_of(pod): pod for pod in self.state.of("pods")}
 
     def older_than(self, seconds: float) -> str:
         """The RFC 3339 moment so long before the state was taken, its parts' distance in time included."""
         return rfc3339(self.state.taken_at - self.state.skew - datetime.timedelta(seconds=seconds))
 
 
-_MADE: weakref.WeakKeyDictionary[Context, CiliumIpam] = weakref.WeakKeyDictionary()
-
-
+@once
 def of(context: Context) -> CiliumIpam:
-    """The view of this audit, made once."""
-    if context not in _MADE:
-        _MADE[context] = CiliumIpam(context.state, context.cilium)
-    return _MADE[context]
-
-
-def key_of(obj: Object) -> tuple[str, str]:
-    """(namespace, name)."""
-    return str(obj["metadata"].get("namespace") or ""), str(obj["metadata"]["name"])
+    """The view of this audit."""
+    return CiliumIpam(context.state, context.cilium)
 
 
 def ipam_spec(node: Object) -> Mapping[str, t.Any]:

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.catalogue import CRITICAL
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.cilium_ipam_addresses import unmanaged
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.cilium_ipam_placement import foreign_pods, full_name
-from ansible_collections.podnet.upkeep.plugins.module_utils._checks.cilium_ipam_view import key_of, of
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.cilium_ipam_view import of
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
-from ansible_collections.podnet.upkeep.plugins.module_utils._checks.endpoint_states import node_address
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.endpoint_view import Endpoint
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding import Finding, Subject
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import TERMINAL_PHASES, Object
 
@@ -50,47 +50,41 @@ def pods_without_endpoint(context: Context) -> dict[str, list[Object]] | None:
     return found
 
 
-def _pods(context: Context) -> dict[tuple[str, str], Object]:
-    return {key_of(pod): pod for pod in context.state.of("pods")}
-
-
-def _owned_by_pod(endpoint: Object) -> tuple[bool, str]:
+def _owned_by_pod(endpoint: Endpoint) -> tuple[bool, str]:
     """(whether it belongs to a pod, uid of that pod): those of a CiliumNode are the agents' own."""
-    owners = endpoint["metadata"].get("ownerReferences") or ()
+    owners = endpoint.object["metadata"].get("ownerReferences") or ()
     for owner in owners:
         if owner.get("kind") == "Pod":
             return True, str(owner.get("uid") or "")
     return not owners, ""
 
 
-def without_pod(context: Context) -> list[Object] | None:
+def without_pod(context: Context) -> list[Endpoint] | None:
     """CiliumEndpoints whose pod does not exist; None where pods are unknown. Those younger than two minutes are left out."""
     if not context.state.knows("ciliumendpoints", "pods"):
         return None
-    pods = _pods(context)
-    limit = of(context).older_than(_SETTLED_SECONDS)
+    ipam = of(context)
+    limit = ipam.older_than(_SETTLED_SECONDS)
     return [
         endpoint
-        for endpoint in context.state.of("ciliumendpoints")
-        if key_of(endpoint) not in pods
-        and not endpoint["metadata"].get("deletionTimestamp")
-        and str(endpoint["metadata"].get("creationTimestamp") or "") < limit
+        for endpoint in ipam.endpoints
+        if endpoint.key not in ipam.pods
+        and not endpoint.object["metadata"].get("deletionTimestamp")
+        and endpoint.created < limit
         and _owned_by_pod(endpoint)[0]
     ]
 
 
 def _endpoints(context: Context) -> Iterator[Finding]:
     orphans = without_pod(context) or ()
-    yield from _grouped(
-        context, "endpoint-without-pod", [(one, False) for one in orphans], "endpoints {where} have no pod"
-    )
-    pods = _pods(context)
-    limit = of(context).older_than(_SETTLED_SECONDS)
-    replaced: list[tuple[Object, bool]] = []
-    ended: list[tuple[Object, bool]] = []
-    for endpoint in context.state.of("ciliumendpoints"):
-        pod = pods.get(key_of(endpoint))
-        if pod is None or endpoint["metadata"].get("deletionTimestamp"):
+    yield from _grouped("endpoint-without-pod", [(one, False) for one in orphans], "endpoints {where} have no pod")
+    ipam = of(context)
+    limit = ipam.older_than(_SETTLED_SECONDS)
+    replaced: list[tuple[Endpoint, bool]] = []
+    ended: list[tuple[Endpoint, bool]] = []
+    for endpoint in ipam.endpoints:
+        pod = ipam.pods.get(endpoint.key)
+        if pod is None or endpoint.object["metadata"].get("deletionTimestamp"):
             continue
         owner, uid = _owned_by_pod(endpoint)[1], pod["metadata"].get("uid")
         status = pod.get("status") or {}
@@ -100,17 +94,16 @@ def _endpoints(context: Context) -> Iterator[Finding]:
         elif status.get("phase") in TERMINAL_PHASES:
             ended.append((endpoint, False))
     yield from _grouped(
-        context, "endpoint-of-replaced-pod", replaced, "endpoints {where} belong to an earlier pod of the same name"
+        "endpoint-of-replaced-pod", replaced, "endpoints {where} belong to an earlier pod of the same name"
     )
-    yield from _grouped(context, "endpoint-of-terminal-pod", ended, "endpoints {where} belong to pods that have ended")
+    yield from _grouped("endpoint-of-terminal-pod", ended, "endpoints {where} belong to pods that have ended")
 
 
-def _grouped(context: Context, identifier: str, found: list[tuple[Object, bool]], text: str) -> Iterator[Finding]:
+def _grouped(identifier: str, found: list[tuple[Endpoint, bool]], text: str) -> Iterator[Finding]:
     """One finding for each Node; critical where one of its endpoints is marked as grave."""
-    names = context.cilium.node_names_by_address
     by_node: dict[str, list[tuple[str, bool]]] = {}
     for endpoint, is_grave in found:
-        by_node.setdefault(names.get(node_address(endpoint), ""), []).append((full_name(endpoint), is_grave))
+        by_node.setdefault(endpoint.node, []).append((endpoint.name, is_grave))
     for node, entries in sorted(by_node.items()):
         ordered = sorted(entries)
         where = f"of Node {node}" if node else "whose Node is not known"

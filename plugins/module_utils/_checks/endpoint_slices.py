@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Iterator
 
-from ansible_collections.podnet.upkeep.plugins.module_utils._checks.cilium_ipam_view import key_of, of
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.cilium_ipam_view import of
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding import Finding, Subject
 
@@ -37,20 +37,17 @@ def check(context: Context) -> Iterator[Finding]:
             listed.setdefault(key, []).append((str(piece["metadata"]["name"]), entry.get("id")))
     missing: list[str] = []
     different: list[str] = []
-    present = set()
-    for endpoint in context.state.of("ciliumendpoints"):
-        key = key_of(endpoint)
-        present.add(key)
-        status = endpoint.get("status") or {}
-        identity = (status.get("identity") or {}).get("id")
+    present = of(context).endpoint_names
+    for endpoint in of(context).endpoints:
+        key = endpoint.key
+        identity = (endpoint.status.get("identity") or {}).get("id")
         # the operator lists an endpoint when it has an identity and an address
-        complete = identity and (status.get("networking") or {}).get("addressing")
-        if not complete or not str(endpoint["metadata"].get("creationTimestamp") or "") < limit:
+        if not identity or not endpoint.texts or not endpoint.created < limit:
             continue
         if key not in listed:
-            missing.append("/".join(key))
+            missing.append(endpoint.name)
         elif all(one != identity for _slice, one in listed[key]):
-            different.append(f"{'/'.join(key)} ({identity}, in the slice {listed[key][0][1]})")
+            different.append(f"{endpoint.name} ({identity}, in the slice {listed[key][0][1]})")
     gone = ["/".join(key) for key in listed if key not in present]
     several = ["/".join(key) for key, entries in listed.items() if len(entries) > 1]
     parts = {

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import typing as t
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.catalogue import CRITICAL
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.cilium_ipam_view import of
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.endpoint_view import Endpoint
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding import Finding, Subject
-from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import Object
 
 _SHOWN = 10
 # states of the CRD's enumeration that say that something does not work
@@ -39,18 +39,9 @@ class Stuck:
     created: str
 
 
-def state_of(endpoint: Object) -> str:
+def state_of(endpoint: Endpoint) -> str:
     """Its state; "unknown" when it says none."""
-    return str((endpoint.get("status") or {}).get("state") or "unknown")
-
-
-def node_address(endpoint: Object) -> str:
-    """The address of its Node that it names; empty when it names none."""
-    return str(((endpoint.get("status") or {}).get("networking") or {}).get("node") or "")
-
-
-def _full_name(endpoint: Object) -> str:
-    return f"{endpoint['metadata'].get('namespace') or ''}/{endpoint['metadata']['name']}"
+    return str(endpoint.status.get("state") or "unknown")
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -67,12 +58,10 @@ def _since(context: Context) -> dict[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
     for answer in context.state.of("agents"):
         for endpoint in answer.get("endpoints") or ():
-            status = endpoint.get("status")
-            if not isinstance(status, dict):
-                continue
-            name = (status.get("external-identifiers") or {}).get("pod-name")
-            state, since = status.get("state"), ""
-            entries = [one for one in status.get("log") or () if isinstance(one, dict) and one.get("timestamp")]
+            status = _mapping(endpoint.get("status"))
+            name = _mapping(status.get("external-identifiers")).get("pod-name")
+            state, since, log = status.get("state"), "", status.get("log")
+            entries = [one for one in (log if isinstance(log, list) else ()) if _mapping(one).get("timestamp")]
             for entry in sorted(entries, key=lambda one: str(one["timestamp"]), reverse=True):
                 if entry.get("state") != state:
                     break
@@ -82,20 +71,23 @@ def _since(context: Context) -> dict[str, tuple[str, str]]:
     return found
 
 
+def _mapping(value: t.Any) -> dict[str, t.Any]:
+    """What an agent answers is not validated: anything but an object counts as an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
 def _states(context: Context) -> Iterator[Finding]:
     limit = of(context).older_than(_SETTLED_SECONDS)
     logged = _since(context)
-    names = context.cilium.node_names_by_address
     totals: Counter[str] = Counter()
     stuck: dict[str, list[Stuck]] = {}
-    for endpoint in context.state.of("ciliumendpoints"):
-        node = names.get(node_address(endpoint), "")
+    for endpoint in of(context).endpoints:
+        node = endpoint.node
         totals[node] += 1
         state = state_of(endpoint)
         if state == "ready":
             continue
-        name = _full_name(endpoint)
-        created = str(endpoint["metadata"].get("creationTimestamp") or "")
+        name, created = endpoint.name, endpoint.created
         known, since = logged.get(name, ("", ""))
         since = since if known == state else ""
         # without a log nothing tells how long: a bad state counts when the endpoint itself is old enough
@@ -132,13 +124,11 @@ def _of_node(node: str, found: list[Stuck], total: int) -> Finding:
 
 def _init(context: Context) -> Iterator[Finding]:
     limit = of(context).older_than(_SETTLED_SECONDS)
-    names = context.cilium.node_names_by_address
     found: dict[str, list[str]] = {}
-    for endpoint in context.state.of("ciliumendpoints"):
-        identity = ((endpoint.get("status") or {}).get("identity") or {}).get("id")
-        created = str(endpoint["metadata"].get("creationTimestamp") or "")
-        if identity == _INIT_IDENTITY and created and created < limit:
-            found.setdefault(names.get(node_address(endpoint), ""), []).append(_full_name(endpoint))
+    for endpoint in of(context).endpoints:
+        identity = (endpoint.status.get("identity") or {}).get("id")
+        if identity == _INIT_IDENTITY and endpoint.created and endpoint.created < limit:
+            found.setdefault(endpoint.node, []).append(endpoint.name)
     for node, endpoints in sorted(found.items()):
         shown = sorted(endpoints)
         where = f"of Node {node}" if node else "whose Node is not known"
@@ -152,13 +142,11 @@ def _init(context: Context) -> Iterator[Finding]:
 
 def _unknown_nodes(context: Context) -> Iterator[Finding]:
     """One finding for all of them: after a change of all Nodes' addresses it would be one for each Node."""
-    names: Mapping[str, str] = context.cilium.node_names_by_address
-    known = bool(names)
+    known = bool(context.cilium.node_names_by_address)
     found: dict[str, list[str]] = {}
-    for endpoint in context.state.of("ciliumendpoints"):
-        address = node_address(endpoint)
-        if known and address and address not in names:
-            found.setdefault(address, []).append(_full_name(endpoint))
+    for endpoint in of(context).endpoints:
+        if known and endpoint.address and not endpoint.node:
+            found.setdefault(endpoint.address, []).append(endpoint.name)
     if not found:
         return
     count = sum(len(one) for one in found.values())

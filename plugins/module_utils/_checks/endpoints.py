@@ -15,6 +15,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks import (
     endpoint_slices,
     endpoint_states,
 )
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.cilium_ipam_view import of
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding import Finding
 
@@ -36,10 +37,8 @@ def section(context: Context) -> dict[str, t.Any] | None:
     if not context.cilium.installed or not context.state.knows("ciliumendpoints"):
         return None
     by_node: dict[str, Counter[str]] = {}
-    names = context.cilium.node_names_by_address
-    for endpoint in context.state.of("ciliumendpoints"):
-        node = names.get(endpoint_states.node_address(endpoint), "")
-        by_node.setdefault(node, Counter())[endpoint_states.state_of(endpoint)] += 1
+    for endpoint in of(context).endpoints:
+        by_node.setdefault(endpoint.node, Counter())[endpoint_states.state_of(endpoint)] += 1
     states = sum(by_node.values(), Counter())
     without = endpoint_pods.without_pod(context)
     lacking = endpoint_pods.pods_without_endpoint(context)
