@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import re
-import ssl
 import time
 import typing as t
 import urllib.parse
@@ -23,15 +22,14 @@ from dataclasses import dataclass
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import (
     ApiError,
-    InputError,
     UpkeepError,
     WaitTimeoutError,
 )
+from ansible_collections.podnet.upkeep.plugins.module_utils._websocket import connect
 
 _STDOUT, _STDERR, _STATUS = 1, 2, 3
-_PROTOCOLS = ["v5.channel.k8s.io", "v4.channel.k8s.io"]
+_PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 _MEBIBYTE = 1024 * 1024
-_CONNECT_SECONDS = 10.0
 _FAREWELL_SECONDS = 1.0
 _STDERR_LIMIT = 64 * 1024
 # kubelets name the exit code as a cause; what stands between may give it in words only
@@ -83,7 +81,10 @@ def run_in_pod(
     query += [("container", container), ("stdout", "true"), ("stderr", "true")]
     what = f"{' '.join(command)} in pod {namespace}/{pod}"
     output, errors, status = bytearray(), bytearray(), bytearray()
-    connection = _connect(client, path, urllib.parse.urlencode(query), min(timeout, _CONNECT_SECONDS))
+    try:
+        connection = connect(client, path, urllib.parse.urlencode(query), _PROTOCOLS, timeout)
+    except TimeoutError as error:
+        raise _too_slow(what, timeout) from error
     try:
         while True:
             message = _next_message(connection, deadline, what, timeout, ended=_decoded(status) is not None)
@@ -175,86 +176,3 @@ def _decoded(status: bytes | bytearray) -> dict[str, t.Any] | None:
     except ValueError:
         return None
     return found if isinstance(found, dict) else None
-
-
-# -- connection --------------------------------------------------------------------------------------------------
-
-
-def _connect(client: KubeClient, path: str, query: str, timeout: float) -> t.Any:
-    import websocket
-
-    headers = client._headers("", False)
-    url = f"ws{client.host.removeprefix('http')}{path}?{query}"
-    options: dict[str, t.Any] = {
-        "header": [f"{key}: {value}" for key, value in headers.items() if key.lower() != "accept"],
-        "subprotocols": _PROTOCOLS,
-        "suppress_origin": True,
-        "redirect_limit": 0,
-        "enable_multithread": False,
-        "skip_utf8_validation": True,
-        **_proxy(client._configuration, client.host),
-    }
-    if client.host.startswith("https"):
-        options["sslopt"] = _tls(client._configuration, client.host)
-    try:
-        return websocket.create_connection(url, timeout=timeout, **options)
-    except websocket.WebSocketBadStatusException as error:
-        answer = _Refusal(error)
-        if answer.status == 101:
-            raise
-        raise client._refusal("GET", path, answer) from error
-    except (websocket.WebSocketException, OSError) as error:
-        raise client._no_answer("GET", path, error) from error
-
-
-class _Refusal:
-    """The refused handshake, as ``KubeClient`` reads answers."""
-
-    def __init__(self, error: t.Any) -> None:
-        self.status = int(error.status_code)
-        self.data: bytes = getattr(error, "resp_body", None) or b""
-        self.headers: dict[str, str] = {}
-        for key, value in (getattr(error, "resp_headers", None) or {}).items():
-            self.headers[key.title()] = value
-
-
-def _tls(configuration: t.Any, host: str) -> dict[str, t.Any]:
-    """TLS as the connection pool of the client does it."""
-    from urllib3.util.ssl_ import create_urllib3_context
-
-    required = ssl.CERT_REQUIRED if configuration.verify_ssl else ssl.CERT_NONE
-    context = create_urllib3_context(cert_reqs=required)
-    authority = configuration.ssl_ca_cert
-    data = getattr(configuration, "ca_cert_data", None)
-    if authority or data:
-        context.load_verify_locations(cafile=authority or None, cadata=data or None)
-    elif configuration.verify_ssl:
-        context.load_default_certs()
-    if configuration.cert_file:
-        context.load_cert_chain(configuration.cert_file, configuration.key_file)
-    name = getattr(configuration, "tls_server_name", None) or urllib.parse.urlsplit(host).hostname
-    if configuration.assert_hostname is False:
-        context.check_hostname = False
-    elif configuration.assert_hostname:
-        name = configuration.assert_hostname
-    return {"context": context, "server_hostname": name}
-
-
-def _proxy(configuration: t.Any, host: str) -> dict[str, t.Any]:
-    """The proxy of the client's settings, and never one that the environment names besides."""
-    from ansible_collections.podnet.upkeep.plugins.module_utils._client import _bypasses_proxy
-
-    proxy = getattr(configuration, "proxy", None)
-    if not proxy or _bypasses_proxy(host, getattr(configuration, "no_proxy", None)):
-        return {"http_no_proxy": ["*"]}
-    parts = urllib.parse.urlsplit(str(proxy))
-    if parts.scheme != "http":
-        raise InputError(f"proxy: '{proxy}' cannot carry exec; give an http:// proxy, or ask no agents.")
-    login = (parts.username, parts.password or "") if parts.username else None
-    return {
-        "http_proxy_host": parts.hostname,
-        "http_proxy_port": parts.port or 80,
-        "http_proxy_auth": login,
-        "http_no_proxy": ["none.invalid"],
-        "proxy_type": "http",
-    }

@@ -35,7 +35,6 @@ COMPARED: t.Final[Mapping[str, str]] = {
     "EnableIPv6": "enable-ipv6",
     "EnablePolicy": "enable-policy",
     "EnableHealthChecking": "enable-health-checking",
-    "EnableEndpointHealthChecking": "enable-endpoint-health-checking",
     "EnableCiliumEndpointSlice": "enable-cilium-endpoint-slice",
     "DisableCiliumEndpointCRD": "disable-endpoint-crd",
     "EndpointGCInterval": "endpoint-gc-interval",

@@ -18,7 +18,8 @@ import pytest
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import ApiError, InputError, WaitTimeoutError
-from ansible_collections.podnet.upkeep.plugins.module_utils._exec import OutputLimitError, _proxy, run_in_pod
+from ansible_collections.podnet.upkeep.plugins.module_utils._exec import OutputLimitError, run_in_pod
+from ansible_collections.podnet.upkeep.plugins.module_utils._websocket import _proxy
 
 SUCCESS = b'\x03{"metadata":{},"status":"Success"}'
 PING, CLOSE, BINARY, TEXT = 0x9, 0x8, 0x2, 0x1
@@ -51,6 +52,7 @@ class Server:
     def __init__(self) -> None:
         self.script: Callable[[socket.socket], None] = lambda connection: None
         self.refusal = b""
+        self.silent = False
         self.requests: list[str] = []
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
@@ -76,6 +78,9 @@ class Server:
         while b"\r\n\r\n" not in request:
             request += connection.recv(65536)
         self.requests.append(request.decode())
+        if self.silent:
+            time.sleep(1)
+            return
         if self.refusal:
             connection.sendall(self.refusal)
             return
@@ -211,6 +216,15 @@ def test_time_is_limited_also_when_something_always_comes(server: Server) -> Non
     server.script = lambda connection: time.sleep(3)
     with pytest.raises(WaitTimeoutError):
         run(server, timeout=0.2)
+
+
+def test_a_handshake_that_is_never_answered(server: Server) -> None:
+    """So it is when the API server waits for a kubelet that is gone: no fault of the way to the API server."""
+    server.silent = True
+    started = time.monotonic()
+    with pytest.raises(WaitTimeoutError, match=r"cilium-dbg a b in pod kube-system/p gave no answer in 0\.3 s"):
+        run(server, timeout=0.3)
+    assert time.monotonic() - started < 2
 
 
 def test_output_is_limited(server: Server) -> None:
