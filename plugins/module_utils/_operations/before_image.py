@@ -78,6 +78,17 @@ class BeforeImage:
         """JSON form of the file."""
         return {"format": FORMAT, **dataclasses.asdict(self)}
 
+    @classmethod
+    def from_dict(cls, content: Mapping[str, t.Any], node_name: str) -> BeforeImage:
+        """The image of a JSON form; KeyError, TypeError or AttributeError when it is none of this Node."""
+        values = dict(content)
+        if values.pop("format") != FORMAT:
+            raise KeyError("format")
+        image = cls(**values)
+        if image.name != node_name or image.step not in STEPS:
+            raise KeyError("name")
+        return image
+
 
 def timestamp() -> str:
     """Now, as the API writes times."""
@@ -108,14 +119,9 @@ def load(folder: str, node_name: str) -> BeforeImage | None:
     except ValueError as error:
         raise InputError(_not_ours(path)) from error
     try:
-        if content.pop("format") != FORMAT:
-            raise KeyError("format")
-        image = BeforeImage(**content)
-        if image.name != node_name or image.step not in STEPS:
-            raise KeyError("name")
+        return BeforeImage.from_dict(content, node_name)
     except (AttributeError, KeyError, TypeError) as error:
         raise InputError(_not_ours(path)) from error
-    return image
 
 
 def _not_ours(path: str) -> str:
