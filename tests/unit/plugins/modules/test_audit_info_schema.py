@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,17 @@ from snapshots.small_clusters import audited, node
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.comparison import compare
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.run import document
-from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import ClusterState
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster import snapshot
 
 ROOT = Path(__file__).parents[4]
 SCHEMA = json.loads((ROOT / "docs/docsite/extra/audit-result.schema.json").read_text(encoding="utf-8"))
 PAGE = (ROOT / "docs/docsite/rst/audit_result.rst").read_text(encoding="utf-8")
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
-SAVED = sorted((ROOT / "tests/snapshots").glob("*.state.json.gz"))
+SAVED = [
+    one
+    for pattern in ("*.state.json.gz", "*.zip", "*-kubectl")
+    for one in sorted((ROOT / "tests/snapshots").glob(pattern))
+]
 
 
 def with_itself(result: dict[str, Any]) -> dict[str, Any]:
@@ -41,9 +44,8 @@ def test_the_schema_is_one() -> None:
 
 @pytest.mark.parametrize("path", SAVED, ids=lambda path: path.name)
 def test_saved_states(path: Path) -> None:
-    """Every state of tests/snapshots."""
-    state = ClusterState.from_json(json.loads(gzip.decompress(path.read_bytes())))
-    result = json.loads(json.dumps(document(Context(state))))
+    """Every state, sysdump and folder of tests/snapshots."""
+    result = json.loads(json.dumps(document(Context(snapshot.load(str(path))))))
     assert faults(with_itself(result)) == []
 
 
