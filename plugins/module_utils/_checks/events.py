@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks import (
+    agents,
     allocation_events,
+    cilium_config,
     cilium_ipam,
     cni_network,
     control_plane,
@@ -17,6 +19,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks import (
     host_network,
     identities,
     ipam_models,
+    kvstore,
     log_lines,
     node_capacity,
     pod_cidrs,
@@ -41,7 +44,10 @@ _OTHERS: tuple[Callable[[Context], Iterator[Finding]], ...] = (
     pods.check,
     pool.check_pool,
     pool.check_settings,
+    cilium_config.check,
     identities.check,
+    agents.check,
+    kvstore.check,
     cilium_ipam.check,
     endpoints.check,
     control_plane.check,

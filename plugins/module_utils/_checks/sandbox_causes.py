@@ -35,16 +35,31 @@ _CNI_REFUSES = (
     "cilium-node-missing",
     "azure-network-config-failed",
 )
-_IDENTITIES = ("identity-range-exhausted",)
+_CILIUM_REFUSES = ("cilium-config-value-invalid", "cilium-label-filter-invalid", "agent-silent")
+_IDENTITIES = (
+    "identity-range-exhausted",
+    "agent-identities-exhausted",
+    "identity-creation-forbidden",
+    "identity-management-unsupported",
+    "kvstore-quorum-lost",
+    "kvstore-space-exceeded",
+    "agent-kubernetes-unreachable",
+)
 
 # cause of a message ("" where its text is not known) -> ids of findings that may be behind it, the most likely first
 CAUSED_BY: Mapping[str, tuple[str, ...]] = {
     "": _NO_BLOCK,
     NO_POD_CIDR: _NO_BLOCK,
     CNI_MISSING: (*_NO_BLOCK, *_CNI_REFUSES, "cni-agent-missing", "host-cni-config-missing"),
-    AGENT_DOWN: (*_NO_BLOCK, *_CNI_REFUSES, "cni-agent-missing"),
+    AGENT_DOWN: (*_NO_BLOCK, *_CNI_REFUSES, "cni-agent-missing", *_CILIUM_REFUSES),
     CNI_NETWORK_MISMATCH: _CNI_REFUSES,
-    NODE_FULL: ("node-addresses-exhausted", "cilium-node-addresses-exhausted", "node-block-too-small"),
+    NODE_FULL: (
+        "node-addresses-exhausted",
+        "agent-addresses-exhausted",
+        "cilium-node-addresses-exhausted",
+        "agent-addresses-leaked",
+        "node-block-too-small",
+    ),
     OLD_BRIDGE: ("host-bridge-address-drift", "host-cni-config-drift", "pod-address-outside-node-cidr"),
     IDENTITIES_EXHAUSTED: _IDENTITIES,
     IDENTITY_PENDING: _IDENTITIES,
@@ -60,7 +75,7 @@ CAUSED_BY: Mapping[str, tuple[str, ...]] = {
         "azure-subnet-full",
         "calico-pool-low",
     ),
-    LOCAL_LIMIT: (),
+    LOCAL_LIMIT: ("agent-local-identities-exhausted", "agent-policy-map-full", "agent-node-ids-exhausted"),
     POOL_EXHAUSTED: (*_NO_BLOCK, "pod-cidr-pool-exhausted"),
     ASSIGNMENT_FAILED: _NO_BLOCK,
     OUT_OF_RANGE: ("node-cidr-out-of-range",),
@@ -84,6 +99,13 @@ ROOTS: Mapping[str, tuple[str, ...]] = {
     "pod-cidr-pool-exhausted": ("service-range-inside-cluster-cidr",),
     "cilium-node-cidr-missing": ("cilium-pool-exhausted", "cilium-pool-missing", "cilium-pool-invalid"),
     "cilium-pool-exhausted": ("cilium-node-dangling",),
+    "identity-range-exhausted": (
+        "identity-gc-broken",
+        "identity-gc-off",
+        "identities-leaked",
+        "identity-label-explosion",
+    ),
+    "agent-identities-exhausted": ("identity-range-exhausted", "identity-gc-broken", "identity-gc-off"),
     "cilium-node-dangling": ("api-service-unavailable", "controller-manager-crash-loop"),
 }
 
