@@ -120,11 +120,16 @@ class CiliumIpam:
 
     @functools.cached_property
     def allocated(self) -> Mapping[str, list[tuple[str, Network]]]:
-        """{CiliumNode: [(pool, CIDR)]}, the pool's name being ``cluster-pool`` outside of multi-pool."""
-        found = {}
+        """{CiliumNode: [(pool, CIDR)]}, the pool's name being ``cluster-pool`` outside of multi-pool.
+
+        Without any where addresses are single: old versions wrote a podCIDR there that nothing uses.
+        """
+        found: dict[str, list[tuple[str, Network]]] = {}
         for name, node in self.cilium_nodes.items():
             ipam = ipam_spec(node)
-            if self.mode == MULTI_POOL:
+            if self.mode not in CIDR_MODES:
+                found[name] = []
+            elif self.mode == MULTI_POOL:
                 entries = (ipam.get("pools") or {}).get("allocated") or ()
                 found[name] = [
                     (str(one.get("pool")), cidr) for one in entries for cidr in _networks(one.get("cidrs") or ())

@@ -85,6 +85,16 @@ def test_unknown_is_not_judged(resource: str) -> None:
         assert found <= (by_state if resource == "pods" else set())
 
 
+def test_a_healthy_cluster_has_no_finding() -> None:
+    """Endpoint and pod of one uid, in one slice, with an identity."""
+    sound = {
+        "ciliumendpoints": [endpoint("p", A, "10.0.0.4", owner="7")],
+        "pods": [agent("a"), running("p", "a", "10.0.0.4", uid="7"), running("host", "a", phase="Pending")],
+        "ciliumendpointslices": [piece(("p", 1000))],
+    }
+    assert findings(SLICES, **sound) == []
+
+
 def test_young_objects_are_not_judged() -> None:
     """They are on their way."""
     young = [
