@@ -78,6 +78,12 @@ class RunLease:
             f"The Lease {self.namespace}/{self.name} is changed by somebody else again and again; try later."
         )
 
+    def would_acquire(self, *, take_over: bool = False) -> None:
+        """Refuse as ``acquire`` would, and write nothing. Raises RefusedError, ApiError."""
+        found = self._client.find(self._path)
+        if found is not None:
+            self._may_take(found, take_over=take_over)
+
     def renew(self) -> None:
         """Say that this run goes on. Raises LeaseLostError when the Lease is not ours any more, ApiError."""
         for _attempt in range(_ATTEMPTS):

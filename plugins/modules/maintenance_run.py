@@ -1,0 +1,246 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, podnet.upkeep contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: maintenance_run
+short_description: Lock a maintenance run, keep its journal, and ask whether it may go on
+version_added: 0.1.0
+description:
+  - A run of a playbook that changes a cluster takes a Lease, so that a second run of the same kind refuses to start and
+    names who holds it. Whether a Lease is expired is judged by the clock of the API server alone.
+  - The journal of the run is a ConfigMap C(podnet-upkeep-NAME), and before-images of Nodes are in the Secret
+    C(podnet-upkeep-NAME-images) beside it. With them the same command goes on where a run was interrupted, also from
+    another machine.
+  - A person stops a run before its next Node by setting C(stop) to C("true") in the data of that ConfigMap.
+author:
+  - podnet.upkeep contributors (@podnet-upkeep)
+extends_documentation_fragment:
+  - podnet.upkeep.attributes
+  - podnet.upkeep.attributes.actiongroup
+  - podnet.upkeep.auth
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Nothing is written. A Lease that would be refused is refused in check mode as well.
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+options:
+  name:
+    description: Name of this kind of run. Runs of the same name exclude each other.
+    type: str
+    default: reassign-pod-cidrs
+  namespace:
+    description: Namespace of Lease, ConfigMap and Secret.
+    type: str
+    default: kube-system
+  state:
+    description:
+      - V(started) takes the Lease, or goes on with the run that this holder has begun, and writes the journal.
+      - V(checkpoint) is asked before each Node. It renews the Lease and says in RV(may_continue) whether another Node may be
+        begun.
+      - V(recorded) renews the Lease and writes O(entry) for O(node).
+      - V(finished) writes the result and releases the Lease.
+      - V(stopped) does the same for a run that ended early.
+      - V(info) only reads.
+    type: str
+    choices: [started, checkpoint, recorded, finished, stopped, info]
+    required: true
+  holder:
+    description:
+      - Who holds the Lease. By default user and host of this machine with a name that is kept in O(state_dir), so that the
+        same command from the same machine goes on with its own run.
+    type: str
+    default: ""
+  state_dir:
+    description: Folder on this machine in which the holder's name is kept.
+    type: path
+    default: ~/.local/state/podnet-upkeep
+  lease_seconds:
+    description:
+      - How long the Lease is valid without being renewed. It is renewed at every step and during long waits.
+    type: int
+    default: 300
+  take_over:
+    description:
+      - Take the Lease of another holder, and go on with its run, when that Lease is expired. A Lease that is not expired is
+        never taken.
+    type: bool
+    default: false
+  plan:
+    description: What is kept about the plan in the journal, for O(state=started).
+    type: dict
+    default: {}
+  plan_digest:
+    description: Digest of the plan, for O(state=started).
+    type: str
+    default: ""
+  window_end:
+    description:
+      - Until when another Node may be begun, as V(HH:MM) of this machine's clock or as a moment with its offset. It is
+        written into the journal with O(state=started), and a run that is gone on with gets a new one.
+    type: str
+    default: ""
+  node:
+    description: Node that O(entry) is about.
+    type: str
+    default: ""
+  entry:
+    description: Where the Node is, for O(state=recorded); C(step) is required in it.
+    type: dict
+    default: {}
+requirements:
+  - kubernetes >= 31, != 36.0.0, != 36.0.1, < 38
+seealso:
+  - module: podnet.upkeep.node_registration
+"""
+
+EXAMPLES = r"""
+- name: Begin, or go on with what was begun
+  podnet.upkeep.maintenance_run:
+    state: started
+    plan_digest: "{{ plan.digest }}"
+    window_end: "04:30"
+  register: run
+
+- name: Ask before the next Node
+  podnet.upkeep.maintenance_run:
+    state: checkpoint
+    holder: "{{ run.holder }}"
+  register: checkpoint
+
+- name: Release the lock
+  podnet.upkeep.maintenance_run:
+    state: finished
+    holder: "{{ run.holder }}"
+"""
+
+RETURN = r"""
+holder:
+  description: Who holds the Lease after this; for O(state=info), who holds it now (empty when nobody does).
+  returned: success
+  type: str
+  sample: admin@bastion 1f0c2a
+lease:
+  description: Namespace and name of the Lease, which the journal has as well.
+  returned: success
+  type: str
+  sample: kube-system/podnet-upkeep-reassign-pod-cidrs
+resumed:
+  description: Whether an earlier run is gone on with, because it had begun Nodes that are not back in service.
+  returned: success
+  type: bool
+  sample: false
+unfinished_nodes:
+  description: Nodes that were begun and are not back in service.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+may_continue:
+  description: Whether another Node may be begun.
+  returned: success
+  type: bool
+  sample: true
+reason:
+  description: Why no other Node may be begun; empty when one may.
+  returned: success
+  type: str
+  sample: "The window ended at 2026-11-01T04:30:00+01:00."
+journal:
+  description: What the journal says about the run and its Nodes.
+  returned: success
+  type: dict
+  sample:
+    run: {"holder": "admin@bastion 1f0c2a", "plan_digest": "sha256:5a1e", "result": ""}
+    nodes: {"w1": {"node": "w1", "step": "completed"}}
+    stop: false
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
+from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.maintenance_run import (
+    MaintenanceRun,
+    RunOptions,
+)
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_holder import holder_of
+from ansible_collections.podnet.upkeep.plugins.module_utils._options import auth_argument_spec, run_module
+
+_SHORTEST_LEASE = 30
+
+
+def _run(module: AnsibleModule) -> dict[str, t.Any]:
+    options = module.params
+    if options["lease_seconds"] < _SHORTEST_LEASE:
+        raise InputError(
+            f"lease_seconds: {options['lease_seconds']} is shorter than steps of a run may take; "
+            f"give {_SHORTEST_LEASE} or more, such as 300."
+        )
+    if options["state"] == "recorded" and not options["entry"].get("step"):
+        raise InputError("entry: it has no step; give at least {step: NAME}.")
+    holder = options["holder"] or holder_of(options["state_dir"], write=not module.check_mode)
+    run = MaintenanceRun(
+        KubeClient.from_options(options),
+        RunOptions(
+            name=options["name"],
+            namespace=options["namespace"],
+            holder=holder,
+            lease_seconds=options["lease_seconds"],
+            take_over=options["take_over"],
+            window_end=options["window_end"],
+            plan=options["plan"],
+            plan_digest=options["plan_digest"],
+            check_mode=module.check_mode,
+        ),
+    )
+    acts: dict[str, t.Callable[[], dict[str, t.Any]]] = {
+        "started": run.start,
+        "checkpoint": run.checkpoint,
+        "recorded": lambda: run.record(options["node"], options["entry"]),
+        "finished": lambda: run.end("finished"),
+        "stopped": lambda: run.end("stopped"),
+        "info": run.info,
+    }
+    return acts[options["state"]]()
+
+
+def main() -> None:
+    """Entry point of the module."""
+    module = AnsibleModule(
+        argument_spec={
+            **auth_argument_spec(),
+            "name": {"type": "str", "default": "reassign-pod-cidrs"},
+            "namespace": {"type": "str", "default": "kube-system"},
+            "state": {
+                "type": "str",
+                "choices": ["started", "checkpoint", "recorded", "finished", "stopped", "info"],
+                "required": True,
+            },
+            "holder": {"type": "str", "default": ""},
+            "state_dir": {"type": "path", "default": "~/.local/state/podnet-upkeep"},
+            "lease_seconds": {"type": "int", "default": 300},
+            "take_over": {"type": "bool", "default": False},
+            "plan": {"type": "dict", "default": {}},
+            "plan_digest": {"type": "str", "default": "", "no_log": False},
+            "window_end": {"type": "str", "default": ""},
+            "node": {"type": "str", "default": ""},
+            "entry": {"type": "dict", "default": {}},
+        },
+        required_if=[("state", "recorded", ("node", "entry"))],
+        supports_check_mode=True,
+    )
+    run_module(module, _run)
+
+
+if __name__ == "__main__":
+    main()
