@@ -15,9 +15,19 @@ HEAD = """\
 """
 
 
+class _Indented(yaml.SafeDumper):
+    """Items of lists stand deeper than their key, as yamllint wants them."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        del indentless
+        super().increase_indent(flow, False)
+
+
 def manifest() -> str:
     """The whole file."""
-    documents = yaml.safe_dump_all(manifests(AccessOptions()), explicit_start=True, sort_keys=False, width=120)
+    documents = yaml.dump_all(
+        manifests(AccessOptions()), Dumper=_Indented, explicit_start=True, sort_keys=False, width=120
+    )
     return HEAD + str(documents)
 
 
