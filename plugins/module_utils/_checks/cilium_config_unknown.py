@@ -32,7 +32,7 @@ def check_unknown_keys(context: Context) -> Iterator[Finding]:
     for key, value in sorted((context.cilium.config or {}).items()):
         if key in INVENTED:
             yield _invented(key, value)
-        elif not forms_in(key, release) and not is_written_by_charts(key):
+        elif not forms_in(key, release) and not is_written_by_charts(key, release):
             unknown.append(key)
     if unknown:
         listed = [_described(context, key) for key in unknown[:_MOST_SEARCHED]]

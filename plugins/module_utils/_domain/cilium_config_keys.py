@@ -164,9 +164,20 @@ def owners(name: str, release: Release | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(form.owner for form in forms_in(name, release)))
 
 
-def is_written_by_charts(name: str) -> bool:
-    """Whether charts write the key for something else than agent and operator, or read it under another name."""
-    return name in cilium_config_keys_hidden.CHART_KEYS or name in cilium_config_keys_hidden.DEPRECATED_NAMES
+@functools.cache
+def _chart_keys() -> Mapping[str, tuple[ConfigKey, ...]]:
+    found: dict[str, list[ConfigKey]] = {}
+    for form in _read("chart", cilium_config_keys_hidden.CHART):
+        found.setdefault(form.name, []).append(form)
+    return {name: tuple(forms) for name, forms in found.items()}
+
+
+def is_written_by_charts(name: str, release: Release | None) -> bool:
+    """Whether the chart of a release writes a key that its programs do not read, or read under another name."""
+    spans = _chart_keys().get(name, ())
+    at = nearest_release(release)
+    written = any(form.since <= at <= form.until for form in spans) or (release is None and bool(spans))
+    return written or name in cilium_config_keys_hidden.DEPRECATED_NAMES
 
 
 def history(name: str, release: Release | None) -> str:

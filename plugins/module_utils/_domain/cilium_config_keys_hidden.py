@@ -110,15 +110,43 @@ string any 1.17 1.20
 string any 1.20 1.20
     ces-controller-mode clustermesh-service-v2
 """
-# written by the charts (templates/cilium-configmap.yaml, 1.14 to 1.20) and read by init containers, the CNI plugin or
-# the shell scripts of the DaemonSet; neither agent nor operator knows them as a flag
-CHART_KEYS = frozenset(
-    {
-        *("bgp-secrets-namespace", "clean-cilium-bpf-state", "clean-cilium-state", "cni-uninstall"),
-        *("cnp-node-status-gc-interval", "custom-cni-conf", "disable-cnp-status-updates"),
-        *("enable-source-ip-verification", "etcd-config", "write-cni-conf-when-ready"),
-    }
-)
+# written by the charts of these releases (templates/cilium-configmap.yaml) and read by init containers, the CNI plugin or
+# the shell scripts of the DaemonSet, or by nobody any more: neither agent nor operator knows them as a flag
+CHART = """
+chart any 1.14 1.14
+    cnp-node-status-gc-interval disable-cnp-status-updates enable-gateway-api-secrets-sync enable-ingress-controller
+    enable-ingress-secrets-sync enforce-ingress-https gateway-api-secrets-namespace ingress-default-lb-mode
+    ingress-default-secret-name ingress-default-secret-namespace ingress-secrets-namespace
+    ingress-shared-lb-service-name loadbalancer-l7 loadbalancer-l7-algorithm loadbalancer-l7-ports
+chart any 1.14 1.15
+    enable-gateway-api envoy-secrets-namespace
+chart any 1.14 1.16
+    enable-hubble-open-metrics
+chart any 1.14 1.20
+    clean-cilium-bpf-state clean-cilium-state cni-uninstall custom-cni-conf etcd-config
+chart any 1.15 1.15
+    enable-remote-node-identity install-egress-gateway-routes
+chart any 1.15 1.20
+    bgp-secrets-namespace
+chart any 1.16 1.16
+    enable-wireguard-userspace-fallback hubble-metrics-server-enable-tls hubble-metrics-server-tls-cert-file
+    hubble-metrics-server-tls-client-ca-files hubble-metrics-server-tls-key-file
+chart any 1.16 1.17
+    enable-runtime-device-detection
+chart any 1.17 1.17
+    enable-high-scale-ipcache enable-k8s-terminating-endpoint
+chart any 1.17 1.20
+    enable-source-ip-verification
+chart any 1.18 1.18
+    enable-custom-calls enable-internal-traffic-policy enable-k8s-endpoint-slice enable-session-affinity
+    enable-svc-source-range-check endpoint-policy-update-timeout l2-pod-announcements-interface
+chart any 1.18 1.19
+    hubble-redact-kafka-apikey
+chart any 1.19 1.19
+    enable-ipsec-encrypted-overlay
+chart any 1.20 1.20
+    hubble-prefer-ipv6 mesh-auth-enabled mesh-auth-mutual-enabled tofqdns-pre-cache
+"""
 # replaced by ReplaceDeprecatedFields of pkg/option/config.go: old name -> the key that it sets
 DEPRECATED_NAMES = {
     "monitor-aggregation-level": "monitor-aggregation",

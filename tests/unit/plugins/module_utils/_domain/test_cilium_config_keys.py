@@ -76,6 +76,16 @@ def test_history_and_similar_names() -> None:
     assert keys.owners("ipam", (1, 18)) == ("agent", "operator")
 
 
+def test_what_only_charts_write() -> None:
+    """A chart may go on writing a key that its release no longer reads; what it writes is nobody's mistake."""
+    assert keys.is_written_by_charts("etcd-config", (1, 18))
+    assert keys.is_written_by_charts("enable-k8s-endpoint-slice", (1, 18))
+    assert not keys.is_written_by_charts("enable-k8s-endpoint-slice", (1, 19))
+    assert keys.is_written_by_charts("enable-k8s-endpoint-slice", None)
+    assert keys.is_written_by_charts("monitor-aggregation-level", (1, 20))
+    assert not keys.is_written_by_charts("banana", None)
+
+
 @pytest.mark.parametrize(
     ("kind", "strict", "value", "words"),
     [
