@@ -84,6 +84,18 @@ def test_a_host_after_the_procedure_of_the_runbook(testbed: Testbed, tmp_path: P
     assert set(evidence) == {"host-cni-config-drift", "host-bridge-address-drift"}
     assert evidence["host-cni-config-drift"]["subnets"] == list(before.subnets)
     assert evidence["host-bridge-address-drift"]["addresses"] == list(before.bridge_addresses)
+    report = tmp_path / "audit.json"
+    variables = {
+        "audit_kubeconfig": str(testbed.kubeconfig),
+        "audit_output_path": str(report),
+        "audit_hosts_group": "machines",
+        "audit_allocator": {"cluster_cidrs": list(testbed.spec.control_plane.cluster_cidrs)},
+    }
+    done = run_playbook("podnet.upkeep.audit", ["-i", str(tmp_path / "inventory.yml")], variables=variables)
+    assert done.returncode == 0, done.output
+    findings = json.loads(report.read_text(encoding="utf-8"))["findings"]
+    places = {one["id"]: one["place"] for one in findings if one["id"].startswith("host-")}
+    assert places == dict.fromkeys(evidence, "stale-cni")
     testbed.hosts["h1"].run("rm /etc/cni/net.d/*")
     found, _done = read(testbed, tmp_path, "h1")
     assert "host-cni-config-missing" in judged(testbed, found)
