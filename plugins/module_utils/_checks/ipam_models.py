@@ -21,6 +21,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding impo
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.ipam_nodes import (
     AgentPods,
     agent_pods,
+    labels_of,
     models_of_nodes,
     most_common,
     named,
@@ -64,19 +65,17 @@ def _mixed(models: Mapping[str, IpamModel]) -> Iterator[Finding]:
 def _agents(context: Context, pods: AgentPods, models: Mapping[str, IpamModel]) -> Iterator[Finding]:
     """Nodes without a working pod of the DaemonSet that gives their pods addresses.
 
-    Judged only where pods of that DaemonSet are to be seen at all: without their owners nothing is known.
+    Judged only where pods of that DaemonSet are to be seen at all: without their owners nothing is known. Windows Nodes have
+    DaemonSets of other names.
     """
     missing: dict[str, list[str]] = {}
     for node in context.state.nodes:
         name = name_of(node)
         agent = page_of(models[name].name, models[name].cni).agent
         names = _SAME.get(agent, (agent,))
-        if (
-            not agent
-            or agent == _CILIUM
-            or node["metadata"].get("deletionTimestamp")
-            or not pods.seen.intersection(names)
-        ):
+        if not agent or agent == _CILIUM or not pods.seen.intersection(names):
+            continue
+        if node["metadata"].get("deletionTimestamp") or labels_of(node).get("kubernetes.io/os") == "windows":
             continue
         if not pods.running.get(name, frozenset()).intersection(names):
             missing.setdefault(next(one for one in names if one in pods.seen), []).append(name)

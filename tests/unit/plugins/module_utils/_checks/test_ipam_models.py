@@ -195,6 +195,11 @@ def test_a_finding_is_found_with_facts(identifier: str) -> None:
             "nodes": [node_of("a")],
         },
         {"daemonsets": AZURE, "nodes": [node_of("a")], "nodenetworkconfigs": [azure_config("a", "NCUpdateSuccess")]},
+        {
+            "daemonsets": CALICO,
+            "nodes": [node_of("a"), node_of("w", labels={"kubernetes.io/os": "windows"})],
+            "pods": [agent_pod("calico-node", "a")],
+        },
         {"daemonsets": AZURE, "nodes": [node_of("a")]},  # node subnet mode has no such objects
         {"daemonsets": OVN, "nodes": [node_of("a", annotations={OVN_KEY: '{"default": "10.128.0.0/23"}'})]},
         {"daemonsets": [daemon_set("netd")], "nodes": [node_of("a", "10.0.0.0/24", max_pods=110)]},
