@@ -40,16 +40,32 @@ class OverrideConflict:
 
 def selects(selector: Mapping[str, t.Any] | None, labels: Labels) -> bool:
     """Whether a label selector matches labels, as metav1.LabelSelectorAsSelector does; None matches nothing."""
+    return bool(_select(selector, {"": labels}))
+
+
+def _select(selector: Mapping[str, t.Any] | None, nodes: Mapping[str, Labels]) -> tuple[str, ...]:
+    """Names of the Nodes that a selector matches.
+
+    What is no label selector at all matches none (an API server lets none pass, a file may).
+    """
     if selector is None:
-        return False
-    if any(labels.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
-        return False
-    return all(_matches(one, labels) for one in selector.get("matchExpressions") or ())
+        return ()
+    wanted, expressions = selector.get("matchLabels") or {}, selector.get("matchExpressions") or ()
+    if not isinstance(wanted, Mapping) or not isinstance(expressions, Sequence) or isinstance(expressions, str):
+        return ()
+    found = list(nodes)
+    for key, value in wanted.items():
+        found = [name for name in found if nodes[name].get(key) == value]
+    for one in expressions:
+        found = [name for name in found if isinstance(one, Mapping) and _matches(one, nodes[name])]
+    return tuple(found)
 
 
 def _matches(expression: Mapping[str, t.Any], labels: Labels) -> bool:
-    key, operator = expression.get("key", ""), expression.get("operator")
-    values = expression.get("values") or ()
+    key, operator = str(expression.get("key")), expression.get("operator")
+    values = expression.get("values")
+    if not isinstance(values, Sequence) or isinstance(values, str):
+        values = ()
     if operator == "In":
         return key in labels and labels[key] in values
     if operator == "NotIn":
@@ -64,10 +80,8 @@ def selected_nodes(
 ) -> dict[str, tuple[NodeOverride, tuple[str, ...]]]:
     """{name of the object: (object, Nodes it selects)} of those that set anything, in the order of their names."""
     ordered = sorted((one for one in overrides if one.defaults), key=lambda one: one.name)
-    return {
-        one.name: (one, tuple(name for name, labels in sorted(nodes.items()) if selects(one.selector, labels)))
-        for one in ordered
-    }
+    by_name = dict(sorted(nodes.items()))
+    return {one.name: (one, _select(one.selector, by_name)) for one in ordered}
 
 
 def conflicts(selected: Mapping[str, tuple[NodeOverride, Sequence[str]]]) -> list[OverrideConflict]:

@@ -45,6 +45,22 @@ def test_selectors(selector: dict[str, Any] | None, labels: dict[str, str], expe
     assert selects(selector, labels) is expected
 
 
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=3)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.sampled_from(["matchLabels", "matchExpressions", "key", "operator", "values", "In"]), inner),
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["matchLabels", "matchExpressions"]), JSON))
+def test_what_is_no_selector(selector: dict[str, Any]) -> None:
+    """A file may hold anything: never an exception."""
+    assert selects(selector, {"zone": "a"}) in (True, False)
+
+
 NAMES = st.sampled_from(["a", "b", "c", "d"])
 OVERRIDES = st.builds(
     NodeOverride,
