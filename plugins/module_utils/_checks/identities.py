@@ -22,11 +22,8 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks.identity_gro
     history,
     turnover,
 )
-from ansible_collections.podnet.upkeep.plugins.module_utils._checks.identity_labels import (
-    LabelKey,
-    dropping_lines,
-    label_keys,
-)
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.identity_label_explosion import check_explosions
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.identity_labels import label_keys
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.identity_missing import check_missing
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.identity_view import IdentityView, view_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.go_duration import format_duration
@@ -40,11 +37,6 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.security_lab
 CLUSTER = Subject("Cluster", "cluster")
 SHOWN = 10
 _NEARLY, _ALMOST = 0.8, 0.95
-# a key that accounts for a smaller part of the range, or of all identities, is no explosion
-_LEAST_OF_RANGE, _LEAST_OF_ALL = 0.02, 0.2
-# of the range; below this a key with many values is no more than worth knowing
-_NOTABLE_SHARE = 0.1
-_USUAL_CAPACITY = 65280
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -53,17 +45,17 @@ def check(context: Context) -> Iterator[Finding]:
     if not context.cilium.installed or not view.known:
         return
     yield from _range(context, view)
+    yield from check_collection(view)
     if view.why_unclassified:
         if view.identities:
             yield _unclassified(view)
     else:
-        yield from check_collection(context, view)
         yield from _out_of_range(view)
         yield from check_missing(context, view)
         yield from _turnover(view)
     if context.cilium.config and context.cilium.identity_mode != "kvstore":
         yield from _duplicates(view)
-        yield from _explosions(context, view)
+        yield from check_explosions(context, view)
     yield from _management(context, view)
 
 
@@ -147,33 +139,6 @@ def _duplicates(view: IdentityView) -> Iterator[Finding]:
         {"count": more, "groups": len(groups), "identities": names},
         WARNING if more > 0.05 * len(view.identities) and more >= 100 else INFO,
     )
-
-
-def _explosions(context: Context, view: IdentityView) -> Iterator[Finding]:
-    total = len(view.identities)
-    capacity = view.range.capacity if view.range else _USUAL_CAPACITY
-    least = max(_LEAST_OF_RANGE * capacity, _LEAST_OF_ALL * total)
-    told: set[str] = set()
-    for key in label_keys(view):
-        contribution = key.contribution_together
-        if key.key in told or contribution < least:
-            continue
-        lines = dropping_lines(context, key)
-        if not lines and key.distinct_values < 2:
-            continue
-        told.update((key.key, *key.together))
-        yield _explosion(key, lines, total, WARNING if contribution > _NOTABLE_SHARE * capacity else INFO)
-
-
-def _explosion(key: LabelKey, lines: list[str], total: int, level: str) -> Finding:
-    text = f"Label {key.key} has {key.distinct_values} values; without it there would be "
-    text += f"{key.contribution_together} of {total} identities less"
-    if key.together:
-        text = text.replace("without it", f"without it and {', '.join(key.together)}")
-    if lines:
-        text += f"; add {' '.join(lines)} to the key labels of cilium-config"
-    evidence = {**key.to_dict(), "label_filter": " ".join(lines) or None}
-    return Finding("identity-label-explosion", Subject("Label", key.key), text, evidence, level)
 
 
 def _turnover(view: IdentityView) -> Iterator[Finding]:

@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
+import math
 import typing as t
 from collections.abc import Iterator
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.catalogue import CRITICAL, INFO, WARNING
-from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding import Finding, Subject
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.identity_view import IdentityView
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.identity_classes import (
@@ -31,8 +31,8 @@ _FEW = 0.01
 _MANY_UNMARKED, _UNMARKED_FOR_EACH = 100, 4
 
 
-def check_collection(_context: Context, view: IdentityView) -> Iterator[Finding]:
-    """The verdict on the collection, leaked identities, and old ones that are not marked."""
+def check_collection(view: IdentityView) -> Iterator[Finding]:
+    """The verdict on the collection; where classes can be told, leaked identities, and old ones that are not marked."""
     verdict = view.verdict
     if verdict.name in _FINDING_OF:
         full = view.used is not None and view.range is not None and view.used > 0.8 * view.range.capacity
@@ -49,13 +49,14 @@ def check_collection(_context: Context, view: IdentityView) -> Iterator[Finding]
 
 def _oldest(view: IdentityView) -> str | None:
     """Age of the oldest unused identity, in words."""
-    ages = [view.now - view.created[place] for place in view.unused if view.created[place] == view.created[place]]
-    return words(max(ages)) if ages else None
+    if view.classes is None:
+        return None
+    times = [view.created[place] for place in view.unused if not math.isnan(view.created[place])]
+    return words(view.now - min(times)) if times else None
 
 
 def _names(view: IdentityView, places: list[int]) -> list[str]:
-    ordered = sorted(places, key=lambda place: (view.created[place], view.numbers[place]))
-    return [str(view.identities[place]["metadata"]["name"]) for place in ordered[:_SHOWN]]
+    return [str(view.identities[place]["metadata"]["name"]) for place in sorted(places, key=view.seniority)[:_SHOWN]]
 
 
 def _leaked(view: IdentityView) -> Iterator[Finding]:

@@ -31,5 +31,5 @@ def _groups(view: IdentityView) -> list[list[int]]:
         ):
             groups.setdefault(other, [other]).append(place)
     for group in groups.values():
-        group.sort(key=lambda place: (view.created[place], view.numbers[place]))
+        group.sort(key=view.seniority)
     return sorted(groups.values(), key=lambda group: min(view.numbers[place] for place in group))

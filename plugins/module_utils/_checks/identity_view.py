@@ -124,6 +124,11 @@ class IdentityView:
             made.append(known[text])
         return made
 
+    def seniority(self, place: int) -> tuple[float, int]:
+        """Sorts identities: the oldest first, those that do not say last, then by number."""
+        created = self.created[place]
+        return (math.inf if math.isnan(created) else created), self.numbers[place]
+
     @functools.cached_property
     def fingerprints(self) -> list[int]:
         """A number for the labels of each identity: equal sets share it."""
