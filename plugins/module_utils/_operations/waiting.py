@@ -38,16 +38,20 @@ def wait_for(
     timeout: float,
     interval: float = 1.0,
     clock: Clock | None = None,
+    heartbeat: Callable[[], None] | None = None,
 ) -> Value:
     """Call ``probe`` every ``interval`` seconds until it answers with something else than Pending; that answer.
 
+    ``heartbeat`` is called before every probe; it keeps the lock of the run and decides itself how often it writes.
     An API server that restarts meanwhile (no answer, 429, 502 to 504) is waited for as well. Raises WaitTimeoutError
-    naming ``what`` and the state last seen; other errors of the probe are passed on.
+    naming ``what`` and the state last seen; other errors of the probe and of the heartbeat are passed on.
     """
     clock = clock or Clock()
     start = clock.now()
     while True:
         try:
+            if heartbeat is not None:
+                heartbeat()
             answer = probe()
         except ApiError as error:
             if not error.transient:
