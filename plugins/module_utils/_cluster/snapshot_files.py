@@ -24,6 +24,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.snapshot_stream import (
+    HARMLESS,
+    LARGEST_RATIO,
     MOST_FILES,
     BadContent,
     Budget,
@@ -114,7 +116,7 @@ class _SeekableGuard:
 
     def __init__(self, inner: t.BinaryIO, packed: int) -> None:
         self._inner = inner
-        self._limit = max(64 << 20, packed * 400) if packed else None
+        self._limit = max(HARMLESS, packed * LARGEST_RATIO) if packed else None
 
     def read(self, size: int = -1) -> bytes:
         """Bytes at the current place."""
@@ -134,7 +136,7 @@ class _SeekableGuard:
 
     def _check(self) -> None:
         if self._limit is not None and self._inner.tell() > self._limit:
-            raise BadContent("unpacks to more than 400 times its size")
+            raise BadContent(f"unpacks to more than {LARGEST_RATIO} times its size")
 
 
 def _in_tar(archive: tarfile.TarFile, budget: Budget) -> Iterator[SnapshotFile]:

@@ -17,7 +17,7 @@ import zlib
 # Real sysdumps are packed up to about 60 : 1 (thousands of like objects); a bomb has about 1,000 : 1.
 LARGEST_RATIO = 400
 # below this size no ratio is looked at
-_HARMLESS = 64 << 20
+HARMLESS = 64 << 20
 LARGEST_FILE = 8 << 30
 # of all files of a snapshot together, and how many files it may have
 LARGEST_TOTAL = 64 << 30
@@ -75,7 +75,7 @@ class GuardedStream(io.RawIOBase):
         self._budget.take(len(data))
         if self._count > LARGEST_FILE:
             raise BadContent("unpacks to more than 8 GiB")
-        if self._packed and self._count > max(_HARMLESS, self._packed * LARGEST_RATIO):
+        if self._packed and self._count > max(HARMLESS, self._packed * LARGEST_RATIO):
             raise BadContent(f"unpacks to more than {LARGEST_RATIO} times its size")
         buffer[: len(data)] = data
         return len(data)

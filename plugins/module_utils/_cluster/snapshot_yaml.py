@@ -55,11 +55,12 @@ class _Lines:
         self._stream = stream
         self.next()
 
-    def next(self) -> None:
-        """Go on to the next line."""
-        self.line = self._stream.readline(_LONGEST_LINE)
-        if len(self.line) == _LONGEST_LINE:
+    def next(self) -> bytes:
+        """Go on to the next line, and give it."""
+        self.line = line = self._stream.readline(_LONGEST_LINE)
+        if len(line) == _LONGEST_LINE:
             raise BadContent("has a line of more than 16 MiB")
+        return line
 
 
 def _document(lines: _Lines, header: Header, skipping: Callable[[int], _Skipping]) -> Iterator[Entry]:
@@ -113,22 +114,25 @@ def _items(lines: _Lines, header: Header, indent: int, skipping: _Skipping) -> I
     inside = b" " * (indent + 1)
     item: list[bytes] = []
     size = 0
-    while line := lines.line:
-        if starts.match(line):
-            if item:
-                yield header, _item(item)
-            item, size = [], 0
-            skipping.start()
-            # the dash is one space more of the item's indentation
-            line = line.replace(b"-", b" ", 1)
-        elif not (line.startswith(inside) or not line.strip() or line.lstrip().startswith(b"#")):
-            break
+    line = lines.line
+    while line:
+        # most lines are inside an item
+        if not line.startswith(inside):
+            if starts.match(line):
+                if item:
+                    yield header, _item(item)
+                item, size = [], 0
+                skipping.start()
+                # the dash is one space more of the item's indentation
+                line = line.replace(b"-", b" ", 1)
+            elif line.strip() and not line.lstrip().startswith(b"#"):
+                break
         if not skipping.skips(line):
             size += len(line)
             if size > _LARGEST_DOCUMENT:
                 raise BadContent("has an object of more than 64 MiB")
             item.append(line)
-        lines.next()
+        line = lines.next()
     if item:
         yield header, _item(item)
 

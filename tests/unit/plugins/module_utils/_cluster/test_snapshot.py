@@ -196,7 +196,7 @@ def test_whatever_is_in_a_file_there_is_no_other_error(changes: list[tuple[tuple
             if remove:
                 del parent[path[-1]]
             else:
-                parent[path[-1]] = junk
+                parent[path[-1]] = copy.deepcopy(junk)
         except (KeyError, IndexError, TypeError):
             continue  # an earlier change took this place away
     data = json.dumps(text).encode()

@@ -74,7 +74,7 @@ def bomb(size: int) -> bytes:
 
 def test_bombs_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By their ratio and by their size, in zip, tar, gzip and gzip in zip; what is large and packs well is read."""
-    monkeypatch.setattr(snapshot_stream, "_HARMLESS", 1 << 20)
+    monkeypatch.setattr(snapshot_stream, "HARMLESS", 1 << 20)
     data = bomb(4 << 20)
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("nodes.json", data)
@@ -86,7 +86,7 @@ def test_bombs_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a.zip", "b.zip", "c", "d.json.gz"):
         with pytest.raises(InputError, match="unpacks to more than 400 times its size"):
             snapshot.load(str(tmp_path / name))
-    monkeypatch.setattr(snapshot_stream, "_HARMLESS", 64 << 20)
+    monkeypatch.setattr(snapshot_stream, "HARMLESS", 64 << 20)
     assert snapshot.load(str(tmp_path / "a.zip")).nodes == []
     monkeypatch.setattr(snapshot_stream, "LARGEST_FILE", 1 << 20)
     with pytest.raises(InputError, match="unpacks to more than 8 GiB"):

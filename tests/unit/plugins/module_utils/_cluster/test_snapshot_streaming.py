@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import tracemalloc
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -211,3 +213,51 @@ def test_a_number_is_not_cut_where_a_chunk_ends(monkeypatch: pytest.MonkeyPatch)
         {"a": -1.5e10},
         {"b": "é\N{PILE OF POO}"},
     ]
+
+
+class Endless(io.RawIOBase):
+    """A stream that is made while it is read."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        super().__init__()
+        self._pieces = pieces
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._rest = self._rest or next(self._pieces, b"")
+        data, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def yaml_pieces(count: int) -> Iterator[bytes]:
+    yield b"items:\n"
+    for number in range(count):
+        yield b"- metadata:\n    name: n%d\n    managedFields:\n%s" % (number, b"    - x: y\n" * 2000)
+    yield b"kind: PodList\n"
+
+
+def json_pieces(count: int) -> Iterator[bytes]:
+    yield b'{"items": [{}'
+    for number in range(count):
+        yield b', {"metadata": {"name": "n%d", "x": "%s"}}' % (number, b"y" * 20000)
+    yield b'], "kind": "PodList"}'
+
+
+@pytest.mark.parametrize(
+    ("pieces", "read"), [(yaml_pieces, snapshot_yaml.entries), (json_pieces, snapshot_json.entries)]
+)
+def test_a_long_list_takes_the_memory_of_its_largest_object(
+    pieces: Callable[[int], Iterator[bytes]], read: Callable[[Any], Iterator[Any]]
+) -> None:
+    """20 MB pass through less than 3 MB."""
+    stream = io.BufferedReader(Endless(pieces(1000)))
+    options = {"unneeded": {"Pod": ((b"metadata", b"managedFields"),)}, "kind": "Pod"} if pieces is yaml_pieces else {}
+    tracemalloc.start()
+    count = sum(obj is not None for _header, obj in read(stream, **options))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert count >= 1000 and peak < 3 << 20
