@@ -31,7 +31,7 @@ unexport ANSIBLE_CONFIG KUBECONFIG
 RUN_STAGES = $(MAIN)/bin/python tests/tools/stages.py --reports $(BUILD)/reports
 PYTEST = -m pytest -q --junitxml={junit}
 
-.PHONY: help demo test test-unit test-testbed test-molecule test-long lint build findings-page install-collection venvs prerequisites binaries clean
+.PHONY: help demo test test-unit test-testbed test-molecule test-long lint build pages install-collection venvs prerequisites binaries clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 20
@@ -128,8 +128,11 @@ test-molecule: venvs install-collection ## molecule scenarios on the real testbe
 test-long: venvs install-collection ## long matrices and big sizes
 	@$(RUN_STAGES) 'long|$(ROOT_TOOLS)|$(MAIN)/bin/python $(PYTEST) -m long tests/unit tests/integration'
 
-findings-page: install-collection ## write the page of all findings from the catalogue
+pages: install-collection ## write the pages and manifests that are drawn from code
 	@$(MAIN)/bin/python tests/tools/findings_page.py docs/docsite/rst/findings.rst
+	@$(MAIN)/bin/python tests/tools/decision_path_page.py docs/docsite/rst/decision_path.rst
+	@$(MAIN)/bin/python tests/tools/ipam_models_page.py docs/docsite/rst/ipam_models.rst
+	@$(MAIN)/bin/python tests/tools/audit_access_manifest.py roles/audit_access/files/audit_access.yml
 
 clean: ## remove what the targets made in the work tree (the cache of built programs stays)
 	@rm -rf $(BUILD) $(VENV) $(DEMO_REPORTS)

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 ---
 module: audit_access
 short_description: Give an audit a ServiceAccount that may only read what it needs
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Creates a ServiceAccount, a ClusterRole and Roles with one rule for each kind of object that
     M(podnet.upkeep.audit_info) reads, and the bindings between them. Corrects them when they differ, and removes them.

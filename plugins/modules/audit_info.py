@@ -340,6 +340,11 @@ control_plane:
   sample:
     leases: [{"name": "kube-scheduler", "holder": "cp1_9a1c"}]
     api_services: [{"name": "v1beta1.metrics.k8s.io", "available": "True", "reason": "Passed", "message": ""}]
+host_network:
+  description: How many hosts were read over SSH, and which could not be; C(null) where nobody asked for it.
+  returned: when the state was read, also when O(fail_on) fails
+  type: dict
+  sample: {"hosts": 3, "not_read": 1, "not_read_hosts": ["w2"]}
 kvstore:
   description: Health of the key-value store of Cilium.
   returned: when the state was read, also when O(fail_on) fails
@@ -403,6 +408,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context impo
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.run import document
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster import live, snapshot
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.extras import with_hosts
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import ClusterState
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError, UpkeepError
 from ansible_collections.podnet.upkeep.plugins.module_utils._options import auth_argument_spec, run_module
@@ -451,7 +457,7 @@ def _compiled(expression: str | None) -> t.Callable[[dict[str, t.Any]], t.Any] |
 def _state(options: t.Mapping[str, t.Any]) -> ClusterState:
     """The state from where the options say."""
     if options["source"] == "snapshot":
-        return snapshot.load(options["snapshot"])
+        return with_hosts(snapshot.load(options["snapshot"]), options["host_facts"])
     wanted = live.LiveOptions(
         agents=options["use_agents"],
         agent_concurrency=options["agent_concurrency"],

@@ -17,7 +17,7 @@ description:
     endpoints, pods and the settings of the collection are known.
 author:
   - podnet.upkeep contributors (@podnet-upkeep)
-version_added: 0.2.0
+version_added: 0.1.0
 extends_documentation_fragment:
   - podnet.upkeep.attributes
   - podnet.upkeep.attributes.actiongroup

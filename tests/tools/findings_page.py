@@ -9,7 +9,7 @@ from pathlib import Path
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.catalogue import CATALOGUE, SEVERITIES, FindingKind
 
 HEAD = """\
-.. This page is written by ``make findings-page`` from the catalogue: change the catalogue, not the page.
+.. This page is written by ``make pages`` from the catalogue: change the catalogue, not the page.
 
 .. _ansible_collections.podnet.upkeep.docsite.findings:
 

@@ -23,7 +23,17 @@ MAY_IMPORT = {
     "_cluster": {"_cluster", "_domain", "_client", "_exec", "_plain_text", "_errors", "_files"},
     "_checks": {"_checks", "_cluster", "_domain"},
     "_report": {"_report", "_checks", "_domain", "_errors", "_files"},
-    "_operations": {"_operations", "_checks", "_cluster", "_domain", "_client", "_exec", "_plain_text", "_errors", "_files"},
+    "_operations": {
+        "_operations",
+        "_checks",
+        "_cluster",
+        "_domain",
+        "_client",
+        "_exec",
+        "_plain_text",
+        "_errors",
+        "_files",
+    },
 }
 WITHOUT_LIBRARIES = {"_domain", "_checks"}
 

@@ -10,6 +10,7 @@ The hosts were read over SSH, where the user asked for it; what was not read is 
 from __future__ import annotations
 
 import ipaddress
+import typing as t
 from collections.abc import Iterator, Sequence
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
@@ -85,6 +86,15 @@ def _drift(node: str, host: Object, cidrs: Sequence[Network]) -> Iterator[Findin
             f"/run/flannel/subnet.env on host {node} has {', '.join(flannel)}; the Node's podCIDRs are {', '.join(own)}",
             {"subnets": flannel, "pod_cidrs": own},
         )
+
+
+def section(context: Context) -> dict[str, t.Any] | None:
+    """How many hosts were read over SSH, and which could not be; None where nobody asked for it."""
+    hosts = context.state.of("hosts")
+    if not hosts:
+        return None
+    silent = sorted(str(host.get("node")) for host in hosts if host.get("error"))
+    return {"hosts": len(hosts), "not_read": len(silent), "not_read_hosts": silent[:10]}
 
 
 def _foreign(texts: Sequence[str], cidrs: Sequence[Network]) -> list[str]:

@@ -24,7 +24,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.security_lab
     fingerprint,
 )
 
-# a default of 1.20 that late patches of these may have too
+# a default of 1.20 that patches of these have or have not: where the tag does not tell the patch, both are tried
 _PERHAPS_TOPOLOGY: t.Final[tuple[Version, Version]] = ((1, 18), (1, 20))
 
 
@@ -60,7 +60,7 @@ def security_labels(context: Context) -> list[SecurityLabels]:
     try:
         filters: list[tuple[LabelFilter, Version]] = [(LabelFilter(version, cilium.value("labels")), version)]
         if _PERHAPS_TOPOLOGY[0] <= version < _PERHAPS_TOPOLOGY[1]:
-            filters.append((LabelFilter(_PERHAPS_TOPOLOGY[1], cilium.value("labels")), version))
+            filters += [(LabelFilter(one, cilium.value("labels")), version) for one in _PERHAPS_TOPOLOGY]
     except (LabelFilterError, LabelFilterNotJudgedError):
         return []
     if version >= NAMED_PORTS_SINCE:

@@ -21,9 +21,11 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks import (
     identities,
     ipam_models,
     kvstore,
+    node_capacity,
     pod_cidrs,
     pods,
     pool,
+    sandbox_failures,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.catalogue import SEVERITIES
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
@@ -60,26 +62,31 @@ _SECTIONS: t.Final = {
     "agents": agents.section,
     "ipam_report": ipam_models.section,
     "control_plane": control_plane.section,
+    "host_network": host_network.section,
 }
 
 
 def run_checks(context: Context) -> list[Finding]:
-    """All findings, worst first."""
-    return ordered(finding for check in _CHECKS for finding in check(context))
+    """All findings, worst first; failures of sandboxes come last of all, because other findings explain them."""
+    found = [finding for check in _CHECKS for finding in check(context)]
+    return ordered([*found, *sandbox_failures.explain(context, found)])
 
 
 def document(context: Context) -> dict[str, t.Any]:
     """The whole audit as one JSON document: summary, findings, pools, Nodes, settings, unknowns."""
     findings = run_checks(context)
     cilium_addresses = cilium_ipam.section(context) or {}
-    nodes = _nodes(context, findings, cilium_addresses.get("nodes") or {})
+    of_blocks = {name: one.to_dict() for name, one in node_capacity.addresses(context).items()}
+    nodes = _nodes(context, findings, {**of_blocks, **(cilium_addresses.get("nodes") or {})})
     counts = {severity: sum(1 for one in findings if one.severity == severity) for severity in SEVERITIES}
+    # what matters here: the pools of a CNI that does not run are not missed
+    unknown = sum(1 for one in findings if one.id == "data-missing")
     model = context.ipam_model
     return {
         "taken_at": context.state.taken_at.isoformat(),
         "server_version": context.state.server_version,
         "origin": context.state.origin,
-        "summary": {**counts, "findings": len(findings), "nodes": len(nodes), "unknown": len(context.state.unknown)},
+        "summary": {**counts, "findings": len(findings), "nodes": len(nodes), "unknown": unknown},
         "ipam_model": {"name": model.name, "evidence": model.evidence, "description": model.description},
         "allocator": context.allocator.to_dict(),
         "pools": context.pool_summaries(),

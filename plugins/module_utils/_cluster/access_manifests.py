@@ -17,15 +17,12 @@ from dataclasses import dataclass
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.permissions import (
     FEATURE_PERMISSIONS,
     PERMISSIONS,
-    Permission,
 )
 
 Object = dict[str, t.Any]
 RBAC: t.Final = "rbac.authorization.k8s.io"
 FEATURES: t.Final = tuple(FEATURE_PERMISSIONS)
 _SYSTEM: t.Final = "kube-system"
-# the WebSocket of exec is a GET; API servers from 1.35 on ask for create besides, earlier ones of SPDY clients
-_VERBS: Mapping[str, tuple[str, ...]] = {"pods/exec": ("create", "get")}
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ class AccessOptions:
 
 def cluster_rules() -> list[Object]:
     """Rules of the ClusterRole."""
-    return [_rule(one) for one in PERMISSIONS.values() if not one.namespace]
+    return [one.rule() for one in PERMISSIONS.values() if not one.namespace]
 
 
 def namespaced_rules(options: AccessOptions) -> dict[str, list[Object]]:
@@ -64,16 +61,12 @@ def namespaced_rules(options: AccessOptions) -> dict[str, list[Object]]:
     for permission in PERMISSIONS.values():
         if permission.namespace:
             for place in places if permission.also_in else (permission.namespace,):
-                found.setdefault(place, []).append(_rule(permission))
+                found.setdefault(place, []).append(permission.rule())
     for feature in FEATURES:
         if feature in options.features:
             for place in places:
-                found[place].append(_rule(FEATURE_PERMISSIONS[feature]))
+                found[place].append(FEATURE_PERMISSIONS[feature].rule())
     return found
-
-
-def _rule(permission: Permission) -> Object:
-    return {**permission.rule(), "verbs": list(_VERBS.get(permission.resource, (permission.verb,)))}
 
 
 def manifests(options: AccessOptions) -> list[Object]:

@@ -21,6 +21,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.pod_logs im
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.pod_metrics import collect_metrics
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.pruning_pods import is_agent
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.shape import SHAPES, fault
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import TERMINAL_PHASES, ClusterState, Object
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.agent_metrics import (
     AGENT,
@@ -28,7 +29,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.agent_metric
     PORT_KEYS,
     metrics_port,
 )
-from ansible_collections.podnet.upkeep.plugins.module_utils._errors import ApiError
+from ansible_collections.podnet.upkeep.plugins.module_utils._errors import ApiError, InputError
 
 # events and log lines of that time before the audit are looked at
 _LATELY = datetime.timedelta(hours=1)
@@ -63,9 +64,15 @@ def read_logs(client: KubeClient, state: ClusterState) -> ClusterState:
 
 
 def with_hosts(state: ClusterState, hosts: Sequence[Mapping[str, t.Any]]) -> ClusterState:
-    """The state with what was read on hosts over SSH; unchanged when that is nothing."""
+    """The state with what was read on hosts over SSH; unchanged when that is nothing.
+
+    Raises InputError when an entry has not the shape that the role audit gives it.
+    """
     if not hosts:
         return state
+    text = fault(list(hosts), [SHAPES["hosts"]], "host_facts")
+    if text:
+        raise InputError(f"host_facts: {text}; leave it to the role podnet.upkeep.audit, which reads it on the hosts.")
     return dataclasses.replace(state, resources={**state.resources, "hosts": tuple(dict(one) for one in hosts)})
 
 

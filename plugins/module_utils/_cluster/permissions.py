@@ -18,7 +18,7 @@ class Permission:
     """One rule of a ClusterRole (or of a Role in ``namespace``), and what cannot be said without it.
 
     ``also_in``: further namespaces in which the objects are looked up, in words. ``feature``: the option of the audit
-    that needs it; empty: every audit does.
+    that needs it; empty: every audit does. ``more_verbs`` are needed besides.
     """
 
     verb: str
@@ -29,6 +29,7 @@ class Permission:
     without: str = ""
     also_in: str = ""
     feature: str = ""
+    more_verbs: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -41,7 +42,8 @@ class Permission:
 
     def rule(self) -> dict[str, t.Any]:
         """The rule as RBAC writes it."""
-        rule: dict[str, t.Any] = {"apiGroups": [self.group], "resources": [self.resource], "verbs": [self.verb]}
+        rule: dict[str, t.Any] = {"apiGroups": [self.group], "resources": [self.resource]}
+        rule["verbs"] = [self.verb, *self.more_verbs]
         if self.names:
             rule["resourceNames"] = list(self.names)
         return rule
@@ -107,6 +109,7 @@ FEATURE_PERMISSIONS: Mapping[str, Permission] = {
         without="what the agents of Cilium say",
         also_in="the namespace of Cilium",
         feature="use_agents",
+        more_verbs=("get",),  # the WebSocket is a GET; servers from 1.35 on ask for create besides
     ),
     "logs": Permission(
         "get",

@@ -171,6 +171,7 @@ SHAPES: Mapping[str, Shape] = {
         "node": str,
         "error": str,
         "bridge_addresses": [str],
+        "flannel_subnets": [str],
         "conflists": [{"file": str, "plugins": list, "subnets": [str], "bridge": str}],
     },
     "kvstore": {"kind": str, "count": int},

@@ -45,8 +45,8 @@ _DEFAULTS: t.Final[tuple[tuple[str, Version], ...]] = (
     (r"!controller-uid", (1, 16)),
     (r"!annotation.*", _ALWAYS),
     (r"!etcd_node", _ALWAYS),
-    # perhaps in late patches of 1.18 and 1.19 too
-    (r"!topology\.kubernetes\.io", (1, 20)),
+    # by the sources of the releases: 1.18.7 has it, and so has 1.19.0
+    (r"!topology\.kubernetes\.io", (1, 18, 7)),
 )
 
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import re
 
@@ -27,10 +28,9 @@ def window_end(text: str, started: datetime.datetime) -> datetime.datetime | Non
     if match is not None:
         end = started.replace(hour=int(match[1]), minute=int(match[2]), second=0, microsecond=0)
         return end if end > started else end + datetime.timedelta(days=1)
-    try:
+    end: datetime.datetime | None = None
+    with contextlib.suppress(ValueError):  # said below, together with a time that has no offset
         end = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError:
-        end = None
     if end is None or end.tzinfo is None:
         raise InputError(
             f"window_end: '{text}' is no time; give HH:MM of this machine's clock, or a moment with its offset such as "

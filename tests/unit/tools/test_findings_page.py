@@ -26,7 +26,7 @@ def tool() -> ModuleType:
 
 def test_the_page_is_of_this_catalogue(tool: ModuleType) -> None:
     """A finding that is added, changed or removed changes the page."""
-    assert PAGE.read_text(encoding="utf-8") == tool.page(), "run make findings-page"
+    assert PAGE.read_text(encoding="utf-8") == tool.page(), "run make pages"
 
 
 def test_every_finding_has_a_section(tool: ModuleType) -> None:

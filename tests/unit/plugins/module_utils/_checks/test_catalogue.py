@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
 from typing import Any
 
 import pytest
 from snapshots.small_clusters import audited, config_map, controller_manager, daemon_set, node, pod
 
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks import catalogue_pod_cidrs
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.catalogue import CATALOGUE, SEVERITIES
 
 FLAGS = ("--allocate-node-cidrs=true", "--cluster-cidr=10.0.0.0/16")
@@ -53,9 +56,21 @@ PROVOKED: dict[str, dict[str, Any]] = {
 }
 
 
+def provoked_anywhere() -> list[str]:
+    """Keys of every table PROVOKED below tests: each subject has one, with the clusters of its own findings."""
+    found = []
+    for path in Path(__file__).parents[4].rglob("*.py"):
+        for statement in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(statement, ast.AnnAssign) and ast.unparse(statement.target) == "PROVOKED":
+                assert isinstance(statement.value, ast.Dict), path
+                found += [str(ast.literal_eval(key)) for key in statement.value.keys if key is not None]
+    return found
+
+
 def test_every_entry_is_provoked() -> None:
-    """None is forgotten, none is made up."""
-    assert set(PROVOKED) == set(CATALOGUE)
+    """None is forgotten, none is made up. Each table is held to its subject by the tests beside it."""
+    assert set(PROVOKED) == {kind.id for kind in catalogue_pod_cidrs.KINDS}
+    assert set(provoked_anywhere()) == set(CATALOGUE)
 
 
 @pytest.mark.parametrize("identifier", PROVOKED)

@@ -15,6 +15,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks import (
     host_network,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.catalogue import CATALOGUE, SEVERITIES
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.run import run_checks
 
 KINDS = (*catalogue_events.KINDS, *catalogue_control_plane.KINDS, *catalogue_host_network.KINDS)
 CHECKS = (events.check, control_plane.check, host_network.check)
@@ -29,7 +30,7 @@ def test_every_entry_is_provoked() -> None:
 def test_a_finding_has_everything_an_operator_needs(identifier: str) -> None:
     """Fact, evidence, meaning, why it matters, how to verify, and what mends it; not more than ten names."""
     made = context(**PROVOKED[identifier])
-    found = [one for check in CHECKS for one in check(made) if one.id == identifier]
+    found = [one for one in run_checks(made) if one.id == identifier]
     assert found
     for one in found:
         result = one.to_dict()

@@ -128,7 +128,9 @@ def test_no_false_alarm_where_node_spec_is_not_the_truth(name: str) -> None:
     """Empty or odd podCIDRs are normal there, and no pool is full."""
     nodes = [node("a"), node("b", "192.168.0.0/24"), node("c", "192.168.0.0/24")]
     result = audited(nodes=nodes, allocator=None, daemonsets=[daemon_set(name)])
-    assert [one["id"] for one in result["findings"]] == ["ipam-model-not-node-spec"]
+    found = {one["id"] for one in result["findings"]}
+    assert "ipam-model-not-node-spec" in found
+    assert not [one for one in found if one.startswith(("node-cidr", "pod-cidr", "pod-address"))]
 
 
 def test_a_node_that_waits_is_one_without_any_pod_cidr() -> None:

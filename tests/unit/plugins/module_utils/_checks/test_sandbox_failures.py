@@ -10,6 +10,7 @@ from snapshots.small_clusters import config_map, context, daemon_set, node, pod
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks import events, sandbox_causes
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.catalogue import CATALOGUE
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding import Finding
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.run import run_checks
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain import log_pattern
 
 FULL = {"cluster_cidrs": ["10.0.0.0/24"]}
@@ -21,7 +22,7 @@ HOST_LOCAL = "no IP addresses available in range set: 10.0.0.1-10.0.0.254"
 
 def failures(**cluster: Any) -> list[Finding]:
     """Findings about sandboxes."""
-    return [one for one in events.check(context(**cluster)) if one.id.startswith("sandbox")]
+    return [one for one in run_checks(context(**cluster)) if one.id.startswith("sandbox")]
 
 
 def failing(*messages: str, nodes: Any = None, **more: Any) -> list[Finding]:

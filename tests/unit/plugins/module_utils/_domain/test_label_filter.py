@@ -128,7 +128,8 @@ def test_defaults_by_version() -> None:
         "!:annotation.*",
         "!:etcd_node",
     ]
-    assert [len(defaults((1, minor))) for minor in (14, 15, 16, 17, 18, 19, 20)] == [13, 16, 19, 19, 20, 20, 21]
+    assert [len(defaults((1, minor))) for minor in (14, 15, 16, 17, 18, 19, 20)] == [13, 16, 19, 19, 20, 21, 21]
+    assert len(defaults((1, 18, 6))) == 20 and len(defaults((1, 18, 7))) == 21
     keys = ("controller-uid", "job-name", "topology.kubernetes.io/zone", "batch.kubernetes.io/job-name")
     assert kept(LabelFilter((1, 14)), "k8s", *keys) == set(keys)
     assert kept(LabelFilter((1, 18)), "k8s", *keys) == set(keys) - {"controller-uid"}

@@ -73,8 +73,6 @@ def test_what_is_unknown_has_no_sample() -> None:
         "identities_used",
         "endpoints",
         "cilium_pool_free_blocks",
-        "node_addresses_free",
-        "node_addresses_omitted",
     }
     assert not absent & names(read(sick()))
     assert "nodes" not in names(read(audited(unknown={"nodes": "forbidden"})))
