@@ -14,7 +14,8 @@ description:
   - A Node gets its pod CIDRs once. Others are only to be had by deleting the Node object and registering it anew, and
     whatever administrators had put on the Node would be lost that way, its cordon included.
   - This module does it step by step. Each O(state) is one step and can be repeated. What has been reached is kept in a
-    file in O(state_dir), so the same calls go on where a crash has stopped them.
+    file in O(state_dir), so the same calls go on where a crash has stopped them. With O(journal) it is kept in the
+    cluster as well, and another machine can go on.
   - The kubelet is not touched by this module. It must be stopped before O(state=deleted) and started before
     O(state=registered).
 author:
@@ -24,6 +25,8 @@ extends_documentation_fragment:
   - podnet.upkeep.attributes.actiongroup
   - podnet.upkeep.auth
   - podnet.upkeep.allocator
+  - podnet.upkeep.run
+  - podnet.upkeep.run.journal
 attributes:
   check_mode:
     support: full
@@ -202,6 +205,12 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.registra
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.scheduling import uid_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._options import auth_argument_spec, run_module
+from ansible_collections.podnet.upkeep.plugins.module_utils._run_options import (
+    heartbeat_of,
+    journal_argument_spec,
+    journal_of,
+    run_argument_spec,
+)
 
 
 def allocator_settings(module: AnsibleModule, client: KubeClient) -> AllocatorSettings:
@@ -260,7 +269,17 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         cidr_timeout=params["cidr_timeout"],
         ready_timeout=params["ready_timeout"],
     )
-    registration = Registration(client, params["name"], options, check_mode=module.check_mode)
+    heartbeat = heartbeat_of(params, client, check_mode=module.check_mode)
+    if heartbeat is not None:
+        heartbeat()
+    registration = Registration(
+        client,
+        params["name"],
+        options,
+        check_mode=module.check_mode,
+        journal=journal_of(params, client),
+        heartbeat=heartbeat,
+    )
     steps: dict[str, t.Callable[[], Outcome]] = {
         "captured": lambda: registration.capture(host_identity(params["host_identity"])),
         "deleted": registration.delete,
@@ -277,6 +296,8 @@ def argument_spec() -> dict[str, t.Any]:
     return {
         **auth_argument_spec(),
         **allocator_argument_spec(),
+        **run_argument_spec(),
+        **journal_argument_spec(),
         "name": {"type": "str", "required": True},
         "state": {
             "type": "str",

@@ -26,6 +26,7 @@ extends_documentation_fragment:
   - podnet.upkeep.attributes.info_module
   - podnet.upkeep.auth
   - podnet.upkeep.allocator
+  - podnet.upkeep.run.journal
 options:
   nodes:
     description:
@@ -200,9 +201,10 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.reassign
     wait_for_allocation,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._options import auth_argument_spec, run_module
+from ansible_collections.podnet.upkeep.plugins.module_utils._run_options import journal_argument_spec, journal_of
 
 
-def plan_options(params: t.Mapping[str, t.Any]) -> PlanOptions:
+def plan_options(params: t.Mapping[str, t.Any], client: KubeClient) -> PlanOptions:
     """Module options as the operation wants them."""
     return PlanOptions(
         nodes=tuple(params["nodes"]),
@@ -211,6 +213,7 @@ def plan_options(params: t.Mapping[str, t.Any]) -> PlanOptions:
         even_if_healthy=params["even_if_healthy"],
         accepted_risks=tuple(params["accepted_risks"]),
         state_dir=params["state_dir"] or "",
+        journal=journal_of(params, client),
         settle_seconds=params["settle_seconds"],
         drain=DrainOptions(
             filters=FilterOptions(
@@ -246,7 +249,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     settings = audit_settings(params)
     if params["wait_for_allocation"]:
         wait_for_allocation(client, params["nodes"], params["wait_for_allocation"])
-    plan = make_plan(client, read_context(client, settings), plan_options(params))
+    plan = make_plan(client, read_context(client, settings), plan_options(params, client))
     refusals = plan.all_refusals
     if refusals and params["fail_on_refusal"]:
         raise RefusedError(f"The run must not start: {' '.join(refusals)}", refusals)
@@ -259,6 +262,7 @@ def main() -> None:
         argument_spec={
             **auth_argument_spec(),
             **allocator_argument_spec(),
+            **journal_argument_spec(),
             "nodes": {"type": "list", "elements": "str", "default": []},
             "run_nodes": {"type": "list", "elements": "str", "default": []},
             "control_plane": {"type": "bool", "default": False},

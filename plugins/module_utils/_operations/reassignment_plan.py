@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import typing as t
 from collections.abc import Collection, Mapping, Sequence
@@ -20,7 +19,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding impo
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.run import run_checks
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster import live
-from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import ClusterState, Object, name_of
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import Object, name_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.node_metadata import format_taint, restorable
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.provider import deletion_refusals, is_control_plane
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import (
@@ -29,7 +28,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._errors import (
     RefusedError,
     WaitTimeoutError,
 )
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations import before_image, cluster_preflight
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations import cluster_preflight
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.before_image import BeforeImage, pod_cidrs_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.block_budget import (
     Turn,
@@ -44,6 +43,8 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.drain_fi
     is_daemonset_pod,
     is_mirror,
 )
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.image_store import ImageStore
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_journal import Journal
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.scheduling import node_path
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.waiting import Pending, wait_for
 
@@ -64,6 +65,7 @@ class PlanOptions:
     even_if_healthy: bool = False
     accepted_risks: tuple[str, ...] = ()
     state_dir: str = ""
+    journal: Journal | None = None
     settle_seconds: float = 30.0
     drain: DrainOptions = field(default_factory=lambda: DrainOptions(filters=FilterOptions(ignore_daemonsets=True)))
 
@@ -184,7 +186,7 @@ def make_plan(client: KubeClient, context: Context, options: PlanOptions) -> Pla
     Raises InputError for a Node that does not exist.
     """
     refusals = _objections_of_cluster(client, context, options)
-    images = _images(options.state_dir, context.state)
+    images = _images(options, refusals)
     findings = _reasons(run_checks(context))
     chosen, skipped = _choose(context, options, findings, images)
     plans = [_plan_node(client, context, options, name, findings.get(name, []), images.get(name)) for name in chosen]
@@ -246,18 +248,17 @@ def _reasons(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
     return by_node
 
 
-def _images(state_dir: str, state: ClusterState) -> dict[str, BeforeImage]:
+def _images(options: PlanOptions, refusals: list[Objection]) -> dict[str, BeforeImage]:
     """Before-images of runs that did not end, of Nodes that exist or that such a run has deleted."""
-    if not state_dir or not os.path.isdir(os.path.expanduser(state_dir)):
+    if not options.state_dir:
         return {}
-    found = {}
-    for entry in sorted(os.listdir(os.path.expanduser(state_dir))):
-        name, extension = os.path.splitext(entry)
-        if extension == ".json":
-            image = before_image.load(state_dir, name)
-            if image is not None:
-                found[name] = image
-    return found
+    try:
+        return ImageStore(options.state_dir, options.journal).unfinished()
+    except ApiError as error:
+        if error.status != 403:
+            raise
+        refusals.append(Objection("permission-missing", str(error).rstrip(".")))
+        return ImageStore(options.state_dir).unfinished()
 
 
 def _choose(

@@ -38,9 +38,11 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.drain_fi
     is_finished,
     is_mirror,
 )
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.image_store import ImageStore
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.machine_identity import HostIdentity, verify
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.pod_cidr_validation import faults
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.pod_replacement import daemonset_of, is_ready
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_journal import Journal
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.scheduling import (
     get_node,
     is_unschedulable,
@@ -96,13 +98,18 @@ class Registration:
         check_mode: bool = False,
         clock: Clock | None = None,
         progress: Callable[[str], None] | None = None,
+        journal: Journal | None = None,
+        heartbeat: Callable[[], None] | None = None,
     ) -> None:
+        """``journal`` gets every step as well as the folder; ``heartbeat`` keeps the lock of the run."""
         self._client = client
         self._name = name
         self._options = options
         self._check_mode = check_mode
         self._clock = clock or Clock()
         self._progress = progress or (lambda line: None)
+        self._heartbeat = heartbeat
+        self._store = ImageStore(options.state_dir, journal, clock=self._clock)
 
     # -- captured ------------------------------------------------------------------------------------------------
 
@@ -112,7 +119,7 @@ class Registration:
         With ``host``, first make sure that it is the Node's machine. Raises RefusedError when it is not, or when the
         file is about another cluster or an older Node; InputError without such a Node.
         """
-        image = before_image.load(self._options.state_dir, self._name)
+        image = self._store.load(self._name)
         if image is not None:
             self._require_same_cluster(image)
             node = self._client.find(node_path(self._name))
@@ -124,7 +131,7 @@ class Registration:
         image = self._new_image(node)
         path = before_image.path_of(self._options.state_dir, self._name)
         if not self._check_mode:
-            before_image.save(self._options.state_dir, image)
+            self._store.save(image)
         return Outcome(True, image, node, [f"save the before-image of Node {self._name} to {path}"])
 
     def _require_machine(self, node: JsonObject, host: HostIdentity | None, *, kubelet_runs: bool) -> None:
@@ -249,6 +256,7 @@ class Registration:
             probe,
             timeout=self._options.delete_timeout,
             clock=self._clock,
+            heartbeat=self._heartbeat,
         )
 
     # -- precreated ----------------------------------------------------------------------------------------------
@@ -319,6 +327,7 @@ class Registration:
             timeout=self._options.cidr_timeout,
             interval=0.5,
             clock=self._clock,
+            heartbeat=self._heartbeat,
         )
 
     def _faults(self, node: JsonObject) -> list[str]:
@@ -365,6 +374,7 @@ class Registration:
             probe,
             timeout=self._options.ready_timeout,
             clock=self._clock,
+            heartbeat=self._heartbeat,
         )
         found = self._faults(node)
         if found:
@@ -443,7 +453,7 @@ class Registration:
 
     def complete(self) -> Outcome:
         """Put the before-image aside: the re-registration is over, or was given up before anything was deleted."""
-        image = before_image.load(self._options.state_dir, self._name)
+        image = self._store.load(self._name)
         if image is None and self._check_mode:
             image = self._new_image(get_node(self._client, self._name))
         if image is None:
@@ -455,13 +465,13 @@ class Registration:
                 f"The re-registration of Node {self._name} has only reached '{image.step}', so it is not complete."
             )
         if not self._check_mode:
-            before_image.archive(self._options.state_dir, image)
+            self._store.complete(image)
         return Outcome(True, image, node, ["put the before-image aside"])
 
     # -- shared --------------------------------------------------------------------------------------------------
 
     def _image(self) -> BeforeImage:
-        image = before_image.load(self._options.state_dir, self._name)
+        image = self._store.load(self._name)
         if image is None and self._check_mode:
             return self._new_image(get_node(self._client, self._name))  # what the step before would have written
         if image is None:
@@ -474,7 +484,7 @@ class Registration:
     def _at(self, image: BeforeImage, step: str, *, new_uid: str | None = None) -> BeforeImage:
         following = image.at(step, new_uid=new_uid)
         if following != image:
-            before_image.save(self._options.state_dir, following)
+            self._store.save(following)
         return following
 
     def _current(self, uid: str) -> JsonObject:
