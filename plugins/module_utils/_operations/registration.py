@@ -125,6 +125,8 @@ class Registration:
             node = self._client.find(node_path(self._name))
             self._require_expected(image, node)
             self._require_machine(image.node, host, kubelet_runs=False)
+            if not self._check_mode:  # one of the two places may be behind, or another machine's folder
+                self._store.save(image)
             return Outcome(False, image, node, [])
         node = get_node(self._client, self._name)
         self._require_machine(node, host, kubelet_runs=_condition(node, "Ready").get("status") == "True")
