@@ -12,17 +12,23 @@ version_added: 0.1.0
 description:
   - Drains a node by the rules of C(kubectl drain), with the same filters in the same order and the same messages.
   - Unlike C(kubectl drain), it knows what it will do before it does anything. It shows the plan in check mode, refuses
-    before the node is cordoned, and returns what became of each pod.
+    before the node is cordoned, and returns what became of each pod. A pod under two PodDisruptionBudgets, whose eviction
+    fails for ever, is such a refusal.
   - Evictions run in parallel and carry the uid of the pod that was seen. An eviction that a PodDisruptionBudget forbids
-    is tried again until O(timeout) is over, and the message names the budget.
+    is tried again until O(timeout) is over, and the message names the budget, how many healthy pods it needs and how many
+    there are.
   - The drain has ended when a fresh list of the node's pods holds none to remove, and the volumes of removed pods are
-    detached.
+    detached. It stops when the Node is replaced or uncordoned by others meanwhile.
+  - When the drain fails, a node that this call cordoned is uncordoned again (see O(uncordon_on_failure)).
+  - With the action plugin of this name, lines about a drain that takes longer than ten seconds are shown on the standard
+    error stream of the command while it waits, at most one every ten seconds.
 author:
   - podnet.upkeep contributors (@podnet-upkeep)
 extends_documentation_fragment:
   - podnet.upkeep.attributes
   - podnet.upkeep.attributes.actiongroup
   - podnet.upkeep.auth
+  - podnet.upkeep.run
 attributes:
   check_mode:
     support: full
@@ -74,19 +80,21 @@ options:
     type: int
     default: -1
   skip_wait_for_delete_timeout:
-    description: Do not wait for pods whose deletion was asked for more than this many seconds ago. V(0) turns it off.
+    description:
+      - Leave pods alone that should have been gone more than this many seconds ago, because the end of their grace period
+        (C(deletionTimestamp)) is that old. V(0) turns it off.
     type: int
     default: 0
   timeout:
-    description: Seconds after which a drain that is not complete fails.
+    description: Seconds after which a drain that is not complete fails, at least V(1).
     type: int
     default: 300
   retry_interval:
-    description: Seconds between two tries to evict the same pod.
+    description: Seconds between two tries to evict the same pod, at least V(1).
     type: int
     default: 5
-  parallel_evictions:
-    description: How many evictions are asked for at the same time.
+  parallel:
+    description: How many evictions are asked for at the same time, V(1) to V(100).
     type: int
     default: 10
   wait_for_volumes:
@@ -94,9 +102,16 @@ options:
     type: bool
     default: true
   uncordon_on_failure:
-    description: When the drain fails, uncordon the node, if it was this call that cordoned it.
+    description:
+      - When the drain fails, uncordon the node, if it was this call that cordoned it and it is still the same Node.
+      - A node stays cordoned in any case when the Lease of O(run) is lost, because another run may be at work on it.
     type: bool
-    default: false
+    default: true
+  progress_path:
+    description:
+      - File to which lines about a long drain are appended while it waits, at most one every ten seconds. The action plugin
+        of this module sets it by itself.
+    type: path
 seealso:
   - module: podnet.upkeep.node_registration
 """
@@ -151,6 +166,7 @@ pods:
       reason: ""
       result: gone
       detail: ""
+      budget: null
       seconds: 2.1
   contains:
     namespace:
@@ -184,17 +200,30 @@ pods:
       returned: always
       sample: gone
     detail:
-      description: What the pod waits for, or why it failed.
+      description: What the pod waits for, or why it failed. In check mode what its eviction would be answered now.
       type: str
       returned: always
       sample: "waits: The disruption budget web needs 3 healthy pods and has 3 currently"
+    budget:
+      description:
+        - PodDisruptionBudget that the pod waits or has waited for, with C(name), C(healthy_needed) and C(healthy). Not set
+          when there was none.
+      type: dict
+      returned: always
+      sample: {"name": "web", "healthy_needed": 3, "healthy": 3}
     seconds:
       description: Time until the pod was gone.
       type: float
       returned: always
       sample: 2.1
+drain_warnings:
+  description: Warnings about pods that are removed or left on the node, worded as C(kubectl) does.
+  returned: O(state=drained)
+  type: list
+  elements: str
+  sample: ["ignoring DaemonSet-managed Pods: kube-system/cilium-x7x2p"]
 exhausted_budgets:
-  description: PodDisruptionBudgets that cover pods of the node and allowed no disruption when the drain began.
+  description: PodDisruptionBudgets that forbade the eviction of pods of the node when the drain began.
   returned: O(state=drained)
   type: list
   elements: str
@@ -212,9 +241,12 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import JsonObject, KubeClient
-from ansible_collections.podnet.upkeep.plugins.module_utils._errors import UpkeepError
+from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.drain import Drain, DrainOptions
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.drain_cordon import cordon_and_drain
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.drain_filters import FilterOptions
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.progress import Progress, ProgressFile
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_heartbeat import Heartbeat
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.scheduling import (
     get_node,
     is_unschedulable,
@@ -223,6 +255,24 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.scheduli
     uid_of,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._options import auth_argument_spec, run_module
+from ansible_collections.podnet.upkeep.plugins.module_utils._run_options import heartbeat_of, run_argument_spec
+
+_LIMITS = {
+    "timeout": (1, None),
+    "retry_interval": (1, None),
+    "parallel": (1, 100),
+    "grace_period": (-1, None),
+    "skip_wait_for_delete_timeout": (0, None),
+}
+
+
+def require_limits(params: t.Mapping[str, t.Any]) -> None:
+    """InputError when a number is outside of what it may be."""
+    for name, (least, most) in _LIMITS.items():
+        value = params[name]
+        if value < least or (most is not None and value > most):
+            allowed = f"{least} or more" if most is None else f"{least} to {most}"
+            raise InputError(f"{name}: {value} cannot be used; give {allowed}.")
 
 
 def drain_options(params: t.Mapping[str, t.Any]) -> DrainOptions:
@@ -239,7 +289,7 @@ def drain_options(params: t.Mapping[str, t.Any]) -> DrainOptions:
         disable_eviction=params["disable_eviction"],
         timeout=params["timeout"],
         retry_interval=params["retry_interval"],
-        parallel_evictions=max(1, params["parallel_evictions"]),
+        parallel=params["parallel"],
         wait_for_volumes=params["wait_for_volumes"],
     )
 
@@ -254,10 +304,20 @@ def unschedulable_diff(name: str, before: bool, after: bool, pods: t.Sequence[st
     }
 
 
-def drained(module: AnsibleModule, client: KubeClient, node: JsonObject) -> dict[str, t.Any]:
+def drained(
+    module: AnsibleModule, client: KubeClient, node: JsonObject, heartbeat: Heartbeat | None
+) -> dict[str, t.Any]:
     """Plan, cordon and drain."""
     params = module.params
-    drain = Drain(client, params["name"], drain_options(params))
+    require_limits(params)
+    lines = ProgressFile(params["progress_path"]) if params["progress_path"] and not module.check_mode else None
+    drain = Drain(
+        client,
+        params["name"],
+        drain_options(params),
+        progress=Progress(lines) if lines else None,
+        heartbeat=heartbeat,
+    )
     plan = drain.plan()
     was_unschedulable = is_unschedulable(node)
     leaving = [decision.reference for decision in plan.removals]
@@ -267,20 +327,18 @@ def drained(module: AnsibleModule, client: KubeClient, node: JsonObject) -> dict
         "was_unschedulable": was_unschedulable,
         "cordoned": not was_unschedulable,
         "pods": [outcome.to_dict() for outcome in plan.outcomes()],
+        "drain_warnings": plan.warnings,
         "exhausted_budgets": plan.exhausted,
         "diff": unschedulable_diff(params["name"], was_unschedulable, True, leaving),
     }
     if module.check_mode:
         return result
-    node, cordoned = set_unschedulable(client, node, True)
-    try:
-        outcomes = drain.run()
-    except UpkeepError:
-        if cordoned and params["uncordon_on_failure"]:
-            set_unschedulable(client, get_node(client, params["name"]), False)
-        raise
-    result["pods"] = [outcome.to_dict() for outcome in outcomes]
-    result["changed"] = cordoned or any(outcome.result == "gone" for outcome in outcomes)
+    done = cordon_and_drain(client, node, drain, uncordon_on_failure=params["uncordon_on_failure"])
+    result["pods"] = [outcome.to_dict() for outcome in done.outcomes]
+    result["cordoned"] = done.cordoned
+    result["changed"] = done.cordoned or any(outcome.result == "gone" for outcome in done.outcomes)
+    if lines and lines.error:
+        module.warn(lines.error)
     return result
 
 
@@ -302,11 +360,14 @@ def scheduled(module: AnsibleModule, client: KubeClient, node: JsonObject, unsch
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Do what ``state`` says."""
     client = KubeClient.from_options(module.params)
+    heartbeat = heartbeat_of(module.params, client, check_mode=module.check_mode)
+    if heartbeat is not None:
+        heartbeat()
     node = get_node(client, module.params["name"])
     require_uid(node, module.params["uid"])
     state = module.params["state"]
     if state == "drained":
-        return drained(module, client, node)
+        return drained(module, client, node, heartbeat)
     return scheduled(module, client, node, state == "cordoned")
 
 
@@ -314,6 +375,7 @@ def argument_spec() -> dict[str, t.Any]:
     """Options of this module."""
     return {
         **auth_argument_spec(),
+        **run_argument_spec(),
         "name": {"type": "str", "required": True},
         "uid": {"type": "str"},
         "state": {"type": "str", "choices": ["drained", "cordoned", "uncordoned"], "default": "drained"},
@@ -326,9 +388,10 @@ def argument_spec() -> dict[str, t.Any]:
         "skip_wait_for_delete_timeout": {"type": "int", "default": 0},
         "timeout": {"type": "int", "default": 300},
         "retry_interval": {"type": "int", "default": 5},
-        "parallel_evictions": {"type": "int", "default": 10},
+        "parallel": {"type": "int", "default": 10},
         "wait_for_volumes": {"type": "bool", "default": True},
-        "uncordon_on_failure": {"type": "bool", "default": False},
+        "uncordon_on_failure": {"type": "bool", "default": True},
+        "progress_path": {"type": "path"},
     }
 
 

@@ -12,96 +12,50 @@ Sources: kubectl pkg/drain/drain.go, kubernetes pkg/registry/core/pod/storage/ev
 
 from __future__ import annotations
 
-import concurrent.futures
-import datetime
 import typing as t
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import JsonObject, KubeClient
-from ansible_collections.podnet.upkeep.plugins.module_utils._errors import ApiError, RefusedError, UpkeepError
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.disruption_budgets import (
-    ambiguous_pods,
-    describe_budget,
-    exhausted_budgets,
-)
+from ansible_collections.podnet.upkeep.plugins.module_utils._errors import UpkeepError
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.drain_filters import (
-    FilterOptions,
     PodDecision,
-    decide,
+    controller_of,
     refusal_lines,
 )
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.drain_plan import (
+    DrainOptions,
+    DrainPlan,
+    DrainRefusedError,
+    PodOutcome,
+    PodReader,
+    make_plan,
+)
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.drain_removals import RemovalAnswer, Removals
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.volumes import attached_volumes
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.waiting import Clock, Pending, wait_for
 
-_MORE_THAN_ONE_BUDGET = "more than one PodDisruptionBudget"
-_ROUND = 1.0
+__all__ = ["Drain", "DrainError", "DrainOptions", "DrainPlan", "DrainRefusedError", "PodOutcome"]
 
+_FIRST_PAUSE = 0.2
+_LONGEST_PAUSE = 1.0
+_ANSWERS_WITHIN = 1.0
+_MOST_PAUSES_FOR_RETURNING_PODS = 12
 
-@dataclass(frozen=True)
-class DrainOptions:
-    """Times in seconds. ``grace_period`` None leaves each pod its own; ``pod_selector`` is a label selector string."""
-
-    filters: FilterOptions = field(default_factory=FilterOptions)
-    pod_selector: str = ""
-    grace_period: int | None = None
-    disable_eviction: bool = False
-    timeout: float = 300.0
-    retry_interval: float = 5.0
-    parallel_evictions: int = 10
-    wait_for_volumes: bool = True
-
-
-@dataclass
-class PodOutcome:
-    """What became of one pod: ``planned``, ``kept``, ``waiting``, ``terminating``, ``gone`` or ``failed``, and why."""
-
-    decision: PodDecision
-    result: str = "planned"
-    detail: str = ""
-    seconds: float = 0.0
-
-    def to_dict(self) -> dict[str, t.Any]:
-        """JSON form for results."""
-        return {
-            "namespace": self.decision.namespace,
-            "name": self.decision.name,
-            "uid": self.decision.uid,
-            "action": self.decision.action,
-            "reason": self.decision.reason,
-            "result": self.result,
-            "detail": self.detail,
-            "seconds": round(self.seconds, 1),
-        }
+Look = tuple[list[JsonObject], list[PodDecision]]
 
 
 class DrainError(UpkeepError):
     """The drain did not end as it must; ``outcomes`` says what became of each pod."""
 
-    def __init__(self, message: str, outcomes: Sequence[PodOutcome] = ()) -> None:
+    def __init__(
+        self, message: str, outcomes: Sequence[PodOutcome] = (), further: t.Mapping[str, t.Any] | None = None
+    ) -> None:
         super().__init__(message)
         self.outcomes = list(outcomes)
+        self.further = dict(further or {})
 
     def details(self) -> dict[str, t.Any]:
-        return {"pods": [outcome.to_dict() for outcome in self.outcomes]}
-
-
-@dataclass(frozen=True)
-class DrainPlan:
-    """Decisions about all pods of a node as they are now, and sentences about budgets that allow no disruption now."""
-
-    decisions: list[PodDecision]
-    pods: list[JsonObject]
-    exhausted: list[str] = field(default_factory=list)
-
-    @property
-    def removals(self) -> list[PodDecision]:
-        """The pods that have to go."""
-        return [decision for decision in self.decisions if decision.action == "remove"]
-
-    def outcomes(self) -> list[PodOutcome]:
-        """The plan in the form of results."""
-        return [PodOutcome(decision, "kept" if decision.action == "keep" else "planned") for decision in self.decisions]
+        return {**self.further, "pods": [outcome.to_dict() for outcome in self.outcomes]}
 
 
 class Drain:
@@ -115,171 +69,168 @@ class Drain:
         *,
         clock: Clock | None = None,
         progress: Callable[[str], None] | None = None,
+        heartbeat: Callable[[], None] | None = None,
     ) -> None:
-        """``progress`` gets a short line whenever something changed; nothing is written until :meth:`run`."""
+        """Nothing is written until :meth:`run`.
+
+        ``progress`` gets a short line in every round, and ``heartbeat`` is called then; both decide themselves how often
+        they do something.
+        """
         self._client = client
         self._node_name = node_name
         self._options = options
         self._clock = clock or Clock()
         self._progress = progress or (lambda line: None)
-        self._daemonsets: dict[tuple[str, str], bool] = {}
+        self._heartbeat = heartbeat
+        self._reader = PodReader(client, node_name, options)
         self._outcomes: dict[str, PodOutcome] = {}
         self._next_try: dict[str, float] = {}
-        self._last_line = ""
+        self._controllers: dict[str, str] = {}
+        self._start = 0.0
 
     def plan(self) -> DrainPlan:
-        """Decide about the pods that are on the node now.
+        """Decide about the pods that are on the node now; see :func:`drain_plan.make_plan` for what it raises."""
+        return make_plan(self._client, self._node_name, self._options, self._reader)
 
-        Raises RefusedError with kubectl's lines when a pod must not be removed under these options, or when a pod is
-        under several budgets (its eviction would fail for ever).
-        """
-        pods = self._pods()
-        decisions = self._decide(pods)
-        reasons = refusal_lines(decisions)
-        leaving = _pods_of(pods, decisions)
-        budgets = [] if self._options.disable_eviction else self._client.list("/apis/policy/v1/poddisruptionbudgets")
-        reasons += ambiguous_pods(leaving, budgets)
-        if reasons:
-            raise RefusedError(f"Node {self._node_name} cannot be drained: {'; '.join(reasons)}.", reasons)
-        exhausted = [describe_budget(budget) for budget in exhausted_budgets(leaving, budgets)]
-        return DrainPlan(decisions, pods, exhausted)
-
-    def run(self) -> list[PodOutcome]:
+    def run(self, guard: Callable[[], None] | None = None) -> list[PodOutcome]:
         """Remove the pods and wait until they are really gone and no volume of theirs is attached any more.
 
-        Raises DrainError with the result of each pod when the time is over, an eviction fails for good, or a pod
-        appears that must not be removed.
+        ``guard`` is called in every round, and what it raises ends the drain. Raises DrainError with the result of each
+        pod when the time is over, an eviction fails for good, a pod appears that must not be removed, or a request, the
+        guard or the heartbeat fails; that error is its ``__cause__`` then.
         """
-        start = self._clock.now()
-        deadline = start + self._options.timeout
-        while True:
-            pods = self._listed_within(deadline)
-            decisions = self._decide(pods)
-            self._note(decisions, start)
-            reasons = refusal_lines(decisions)
-            if reasons:
-                raise DrainError(f"Node {self._node_name} cannot be drained: {'; '.join(reasons)}.", self._results())
-            removals = [decision for decision in decisions if decision.action == "remove"]
-            if not removals:
-                break
-            self._remove_due(removals, pods)
-            failed = [outcome for outcome in self._results() if outcome.result == "failed"]
-            if failed and all(self._outcomes[one.uid].result == "failed" for one in removals):
-                raise DrainError(self._sentence("could not be drained", failed), self._results())
-            if self._clock.now() >= deadline:
-                waiting = [self._outcomes[decision.uid] for decision in removals]
-                sentence = self._sentence(f"is not empty after {self._options.timeout:g} seconds", waiting)
-                raise DrainError(sentence, self._results())
-            self._clock.sleep(_ROUND)
-        if self._options.wait_for_volumes:
-            self._wait_for_volumes(max(1.0, deadline - self._clock.now()))
+        self._start = self._clock.now()
+        deadline = self._start + self._options.timeout
+        try:
+            with Removals(self._client, self._options) as removals:
+                self._empty(removals, guard, deadline)
+            if self._options.wait_for_volumes:
+                self._wait_for_volumes(max(1.0, deadline - self._clock.now()))
+        except DrainError:
+            raise
+        except UpkeepError as error:
+            raise DrainError(str(error), self._results(), error.details()) from error
         return self._results()
 
     # -- steps ---------------------------------------------------------------------------------------------------
 
-    def _pods(self) -> list[JsonObject]:
-        params = {"fieldSelector": f"spec.nodeName={self._node_name}"}
-        if self._options.pod_selector:
-            params["labelSelector"] = self._options.pod_selector
-        return self._client.list("/api/v1/pods", params=params)
+    def _empty(self, removals: Removals, guard: Callable[[], None] | None, deadline: float) -> None:
+        pause = _FIRST_PAUSE
+        while True:
+            pods, decisions = self._look(guard, deadline)
+            self._note(pods, decisions)
+            reasons = refusal_lines(decisions)
+            if reasons:
+                raise DrainError(f"Node {self._node_name} cannot be drained: {'; '.join(reasons)}.", self._results())
+            leaving = [decision for decision in decisions if decision.action == "remove"]
+            if not leaving:
+                return
+            for decision in leaving:
+                if self._is_due(decision.uid):
+                    removals.ask(decision)
+            for uid, answer in removals.answers(_ANSWERS_WITHIN).items():
+                self._take(uid, answer)
+            self._give_up(leaving, deadline)
+            self._clock.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
-    def _listed_within(self, deadline: float) -> list[JsonObject]:
-        left = max(1.0, deadline - self._clock.now())
-        return wait_for(f"list of the pods on node {self._node_name}", self._pods, timeout=left, clock=self._clock)
+    def _look(self, guard: Callable[[], None] | None, deadline: float) -> Look:
+        def probe() -> Look:
+            if guard is not None:
+                guard()
+            return self._reader.read()
 
-    def _daemonset_exists(self, namespace: str, name: str) -> bool:
-        key = (namespace, name)
-        if key not in self._daemonsets:
-            found = self._client.find(f"/apis/apps/v1/namespaces/{namespace}/daemonsets/{name}")
-            self._daemonsets[key] = found is not None
-        return self._daemonsets[key]
+        return wait_for(
+            f"list of the pods on node {self._node_name}",
+            probe,
+            timeout=max(1.0, deadline - self._clock.now()),
+            clock=self._clock,
+            heartbeat=self._heartbeat,
+        )
 
-    def _decide(self, pods: Sequence[JsonObject]) -> list[PodDecision]:
-        now = datetime.datetime.now(datetime.UTC)
-        return [decide(pod, self._options.filters, daemonset_exists=self._daemonset_exists, now=now) for pod in pods]
-
-    def _note(self, decisions: Sequence[PodDecision], start: float) -> None:
+    def _note(self, pods: Sequence[JsonObject], decisions: Sequence[PodDecision]) -> None:
+        """Write down what this list shows: pods that are new, shut down, or are gone."""
         present = {decision.uid for decision in decisions}
-        for decision in decisions:
-            outcome = self._outcomes.setdefault(decision.uid, PodOutcome(decision, "waiting"))
-            if decision.action == "keep":
-                outcome.result = "kept"
         for uid, outcome in self._outcomes.items():
             if uid not in present and outcome.result not in ("gone", "kept"):
                 outcome.result, outcome.detail = "gone", ""
-                outcome.seconds = self._clock.now() - start
-        waiting = [outcome for outcome in self._results() if outcome.result in ("waiting", "terminating")]
-        line = f"{self._node_name}: {len(waiting)} pods to go" + (f" ({_why(waiting)})" if waiting else "")
-        if line != self._last_line:
-            self._last_line = line
-            self._progress(line)
-
-    def _remove_due(self, removals: Sequence[PodDecision], pods: Sequence[JsonObject]) -> None:
-        terminating = {
-            str(pod["metadata"]["uid"]) for pod in pods if (pod.get("metadata") or {}).get("deletionTimestamp")
-        }
-        due = []
-        for decision in removals:
+                outcome.seconds = self._clock.now() - self._start
+        for pod, decision in zip(pods, decisions, strict=True):
+            if decision.uid not in self._outcomes:
+                self._outcomes[decision.uid] = PodOutcome(decision, "waiting")
+                self._note_return(pod, decision.uid)
             outcome = self._outcomes[decision.uid]
-            if decision.uid in terminating:
+            outcome.decision = decision
+            if decision.action == "keep":
+                outcome.result, outcome.detail = "kept", ""
+            elif (pod.get("metadata") or {}).get("deletionTimestamp"):
                 outcome.result, outcome.detail = "terminating", "is shutting down"
-            elif outcome.result == "waiting" and self._next_try.get(decision.uid, 0.0) <= self._clock.now():
-                due.append(outcome)
-        if due:
-            with concurrent.futures.ThreadPoolExecutor(self._options.parallel_evictions) as pool:
-                list(pool.map(self._remove, due))
+        waiting = [outcome for outcome in self._results() if outcome.result in ("waiting", "terminating", "failed")]
+        if waiting:
+            leaving = sum(1 for outcome in self._outcomes.values() if outcome.decision.action == "remove")
+            self._progress(f"{self._node_name}: {len(waiting)} of {leaving} pods to go: {_why(waiting, most=3)}")
 
-    def _remove(self, outcome: PodOutcome) -> None:
-        decision = outcome.decision
-        try:
-            if self._options.disable_eviction:
-                self._client.delete(
-                    f"/api/v1/namespaces/{decision.namespace}/pods/{decision.name}",
-                    uid=decision.uid,
-                    grace_period_seconds=self._options.grace_period,
-                )
-            else:
-                self._client.evict(
-                    decision.namespace,
-                    decision.name,
-                    uid=decision.uid,
-                    grace_period_seconds=self._options.grace_period,
-                )
-        except ApiError as error:
-            self._judge(outcome, error)
-        else:
-            outcome.result, outcome.detail = "terminating", "is shutting down"
+    def _note_return(self, pod: JsonObject, uid: str) -> None:
+        """A controller whose pods tolerate the cordon starts them here again: remove those at a walking pace."""
+        controller = controller_of(pod)
+        if controller is None:
+            return
+        name = f"{controller.get('kind')} {(pod.get('metadata') or {}).get('namespace')}/{controller.get('name')}"
+        before = sum(
+            1 for known, other in self._controllers.items() if other == name and self._outcomes[known].result == "gone"
+        )
+        self._controllers[uid] = name
+        if before:
+            rounds = min(before, _MOST_PAUSES_FOR_RETURNING_PODS)
+            self._next_try[uid] = self._clock.now() + rounds * self._options.retry_interval
+            self._outcomes[uid].detail = f"was started on this cordoned node by {name}, {before} of whose pods had gone"
 
-    def _judge(self, outcome: PodOutcome, error: ApiError) -> None:
-        """Keep waiting where the API may change its mind; the next list shows pods that are gone or replaced."""
-        waits = error.transient or error.status in (404, 409)
-        if error.status == 403 and any(cause.get("reason") == "NamespaceTerminating" for cause in error.causes):
-            waits = True
-        if error.status == 500 and _MORE_THAN_ONE_BUDGET in error.server_message:
-            waits = False
-        outcome.detail = _cause(error)
-        if waits:
-            self._next_try[outcome.decision.uid] = self._clock.now() + self._options.retry_interval
-        else:
+    def _is_due(self, uid: str) -> bool:
+        return self._outcomes[uid].result == "waiting" and self._next_try.get(uid, 0.0) <= self._clock.now()
+
+    def _take(self, uid: str, answer: RemovalAnswer) -> None:
+        outcome = self._outcomes[uid]
+        outcome.budget = answer.budget or outcome.budget
+        if outcome.result != "waiting":
+            return  # a list has shown meanwhile what became of it
+        outcome.detail = answer.detail
+        if answer.accepted:
+            outcome.result = "terminating"
+        elif answer.again is None:
             outcome.result = "failed"
+        else:
+            self._next_try[uid] = self._clock.now() + answer.again
+
+    def _give_up(self, leaving: Sequence[PodDecision], deadline: float) -> None:
+        """Raise DrainError when nothing but failed evictions is left, or the time is over."""
+        left = [self._outcomes[decision.uid] for decision in leaving]
+        if all(outcome.result == "failed" for outcome in left):
+            raise DrainError(f"Node {self._node_name} could not be drained: {_why(left)}.", self._results())
+        if self._clock.now() >= deadline:
+            raise DrainError(
+                f"Node {self._node_name} is not empty after {self._options.timeout:g} seconds: {_why(left)}.",
+                self._results(),
+            )
 
     def _wait_for_volumes(self, timeout: float) -> None:
         def probe() -> bool | Pending:
             attached = attached_volumes(self._client, self._node_name)
-            return Pending(f"still attached: {', '.join(attached)}") if attached else True
+            if not attached:
+                return True
+            state = f"still attached: {', '.join(attached)}"
+            self._progress(f"{self._node_name}: volumes are {state}")
+            return Pending(state)
 
         wait_for(
             f"volumes of removed pods are detached from node {self._node_name}",
             probe,
             timeout=timeout,
             clock=self._clock,
+            heartbeat=self._heartbeat,
         )
 
     def _results(self) -> list[PodOutcome]:
         return sorted(self._outcomes.values(), key=lambda outcome: outcome.decision.reference)
-
-    def _sentence(self, what: str, outcomes: Sequence[PodOutcome]) -> str:
-        return f"Node {self._node_name} {what}: {_why(outcomes)}."
 
 
 def _why(outcomes: Sequence[PodOutcome], most: int = 5) -> str:
@@ -288,17 +239,3 @@ def _why(outcomes: Sequence[PodOutcome], most: int = 5) -> str:
     ]
     more = len(outcomes) - most
     return "; ".join(words) + (f"; and {more} more" if more > 0 else "")
-
-
-def _cause(error: ApiError) -> str:
-    budgets = [str(cause.get("message")) for cause in error.causes if cause.get("reason") == "DisruptionBudget"]
-    if error.status == 429 and budgets:
-        return f"waits: {' and '.join(words.rstrip('.') for words in budgets)}"
-    if error.status == 429:
-        return f"waits: the API server is busy ({error.server_message or 'HTTP 429'})"
-    return f"is not evicted: {error.server_message or error}"
-
-
-def _pods_of(pods: Sequence[JsonObject], decisions: Sequence[PodDecision]) -> list[JsonObject]:
-    leaving = {decision.uid for decision in decisions if decision.action == "remove"}
-    return [pod for pod in pods if str(pod["metadata"]["uid"]) in leaving]

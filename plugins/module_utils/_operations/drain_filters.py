@@ -4,9 +4,10 @@
 # For internal use of this collection only; the interface may change in any release.
 """Which pods of a node a drain removes, leaves alone or must not touch: kubectl's rules, without any I/O.
 
-Source of the rules: kubectl pkg/drain/filters.go. The filters run in this order and stop at the first that keeps a
-pod: skip-deleted, DaemonSet, mirror, local storage, unreplicated. One thing differs on purpose: kubectl forgets the
-warning "deleting Pods with local storage" when a later filter runs; here it stays as the reason.
+Source of the rules: kubectl pkg/drain/filters.go (0.36). The filters run in this order and stop at the first that
+keeps a pod: skip-deleted, DaemonSet, mirror, local storage, unreplicated. One thing differs on purpose: kubectl forgets
+two warnings as soon as a later filter runs ("deleting Pods with local storage", and that the DaemonSet of a pod is not
+found); here they stay as the reason.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ LOCAL_STORAGE_FATAL = "Pods with local storage (use --delete-emptydir-data to ov
 LOCAL_STORAGE_WARNING = "deleting Pods with local storage"
 UNMANAGED_FATAL = "Pods that declare no controller (use --force to override)"
 UNMANAGED_WARNING = "deleting Pods that declare no controller"
+DAEMONSET_API_VERSION = "apps/v1"
 MIRROR_ANNOTATION = "kubernetes.io/config.mirror"
 
 Action = t.Literal["remove", "keep", "refuse"]
@@ -74,13 +76,15 @@ def is_mirror(pod: Pod) -> bool:
 
 
 def is_daemonset_pod(pod: Pod) -> bool:
-    """Whether a DaemonSet controls the pod."""
-    return (controller_of(pod) or {}).get("kind") == "DaemonSet"
+    """Whether a DaemonSet of Kubernetes controls the pod; kinds of other groups with that name (OpenKruise) do not count."""
+    controller = controller_of(pod) or {}
+    version = controller.get("apiVersion") or DAEMONSET_API_VERSION  # only objects that were cut have none
+    return controller.get("kind") == "DaemonSet" and version == DAEMONSET_API_VERSION
 
 
 def has_local_storage(pod: Pod) -> bool:
     """Whether the pod has an emptyDir volume of any medium; hostPath and local volumes do not count."""
-    return any("emptyDir" in volume for volume in (pod.get("spec") or {}).get("volumes") or [])
+    return any(volume.get("emptyDir") is not None for volume in (pod.get("spec") or {}).get("volumes") or [])
 
 
 def decide(
@@ -107,6 +111,15 @@ def refusal_lines(decisions: Iterable[PodDecision]) -> list[str]:
     return [f"cannot delete {message}: {', '.join(pods)}" for message, pods in by_message.items()]
 
 
+def warning_lines(decisions: Iterable[PodDecision]) -> list[str]:
+    """kubectl's warnings about pods that a drain removes or leaves on the node: ``<message>: ns/pod, ns/pod``."""
+    by_message: dict[str, list[str]] = {}
+    for decision in decisions:
+        if decision.reason and (decision.action == "remove" or decision.reason == DAEMONSET_WARNING):
+            by_message.setdefault(decision.reason, []).append(decision.reference)
+    return [f"{message}: {', '.join(pods)}" for message, pods in by_message.items()]
+
+
 _Verdict = tuple[Action, str]
 
 
@@ -117,13 +130,13 @@ def _skip_deleted(
     if options.skip_wait_for_delete_timeout > 0 and stamp:
         deleted = datetime.datetime.fromisoformat(str(stamp).replace("Z", "+00:00"))
         if int((now - deleted).total_seconds()) > options.skip_wait_for_delete_timeout:
-            return "keep", f"is being deleted since {stamp}"
+            return "keep", f"should have been gone at {stamp}"
     return "remove", ""
 
 
 def _daemonset(pod: Pod, options: FilterOptions, daemonset_exists: DaemonSetExists, now: datetime.datetime) -> _Verdict:
     controller = controller_of(pod)
-    if controller is None or controller.get("kind") != "DaemonSet" or is_finished(pod):
+    if controller is None or not is_daemonset_pod(pod) or is_finished(pod):
         return "remove", ""
     name = str(controller.get("name") or "")
     if not daemonset_exists(str((pod.get("metadata") or {}).get("namespace") or ""), name):

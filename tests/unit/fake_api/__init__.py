@@ -7,6 +7,6 @@ queued for requests that match a method and a path.
 
 from __future__ import annotations
 
-from .server import FakeApi, Fault, status_body
+from .server import FakeApi, Fault, Request, status_body
 
-__all__ = ["FakeApi", "Fault", "status_body"]
+__all__ = ["FakeApi", "Fault", "Request", "status_body"]

@@ -11,6 +11,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.drain_fi
     FilterOptions,
     decide,
     refusal_lines,
+    warning_lines,
 )
 
 NOW = datetime.datetime(2026, 1, 1, 12, 0, 0, tzinfo=datetime.timezone.utc)
@@ -62,6 +63,13 @@ TABLE = {
     "daemonset, force does not help": (pod(DAEMONSET), FORCE, "refuse", FATAL_DS),
     "daemonset, ignore": (pod(DAEMONSET), IGNORE, "keep", "ignoring DaemonSet-managed Pods"),
     "daemonset, finished": (pod(DAEMONSET, phase="Failed"), NOTHING, "remove", ""),
+    "daemonset of another group": (
+        pod({**DAEMONSET, "apiVersion": "apps.kruise.io/v1alpha1"}),
+        IGNORE,
+        "remove",
+        "",
+    ),
+    "daemonset of apps/v1": (pod({**DAEMONSET, "apiVersion": "apps/v1"}), NOTHING, "refuse", FATAL_DS),
     "daemonset with emptyDir, ignore": (pod(DAEMONSET, EMPTY_DIR), IGNORE, "keep", "ignoring DaemonSet-managed Pods"),
     "orphan of a daemonset": (
         pod({**DAEMONSET, "name": "gone"}),
@@ -87,10 +95,16 @@ TABLE = {
     "emptyDir, delete": (pod(REPLICASET, EMPTY_DIR), EMPTYDIR, "remove", "deleting Pods with local storage"),
     "emptyDir, finished": (pod(REPLICASET, EMPTY_DIR, phase="Succeeded"), NOTHING, "remove", ""),
     "bare with emptyDir, delete but no force": (pod(spec=EMPTY_DIR), EMPTYDIR, "refuse", FATAL_BARE),
+    "bare with emptyDir, both": (
+        pod(spec=EMPTY_DIR),
+        FilterOptions(force=True, delete_emptydir_data=True),
+        "remove",
+        "deleting Pods that declare no controller",
+    ),
     "bare with emptyDir, force but no delete": (pod(spec=EMPTY_DIR), FORCE, "refuse", FATAL_LOCAL),
     "hostPath is no local storage": (pod(REPLICASET, HOST_PATH), NOTHING, "remove", ""),
     "terminating, waited for": (pod(REPLICASET, **DELETED), NOTHING, "remove", ""),
-    "terminating long ago, skipped": (pod(**DELETED), SKIP, "keep", "is being deleted since 2026-01-01T11:58:00Z"),
+    "terminating long ago, skipped": (pod(**DELETED), SKIP, "keep", "should have been gone at 2026-01-01T11:58:00Z"),
     "terminating a moment ago": (
         pod(REPLICASET, deletionTimestamp="2026-01-01T11:59:30Z"),
         SKIP,
@@ -120,3 +134,27 @@ def test_refusals_are_grouped_by_message() -> None:
         for name, owner in (("a", None), ("b", DAEMONSET), ("c", None), ("d", REPLICASET))
     ]
     assert refusal_lines(decisions) == [f"cannot delete {FATAL_BARE}: ns/a, ns/c", f"cannot delete {FATAL_DS}: ns/b"]
+
+
+def test_warnings_are_grouped_by_message() -> None:
+    """Only what is removed or left alone for a reason that kubectl warns about; silent skips are no warning."""
+    options = FilterOptions(force=True, ignore_daemonsets=True, delete_emptydir_data=True)
+    mirror = {"kubernetes.io/config.mirror": "x"}
+    pods = [
+        pod(name="a"),
+        pod(DAEMONSET, name="b"),
+        pod(name="c"),
+        pod(REPLICASET, name="d"),
+        pod(name="e", annotations=mirror),
+        pod(REPLICASET, EMPTY_DIR, name="f"),
+        pod({**DAEMONSET, "name": "gone"}, name="g"),
+    ]
+    decisions = [
+        decide(one, options, daemonset_exists=lambda namespace, name: name == "agent", now=NOW) for one in pods
+    ]
+    assert warning_lines(decisions) == [
+        "deleting Pods that declare no controller: ns/a, ns/c",
+        "ignoring DaemonSet-managed Pods: ns/b",
+        "deleting Pods with local storage: ns/f",
+        'daemonsets.apps "gone" not found: ns/g',
+    ]
