@@ -116,7 +116,13 @@ def pod(number: int, size: Size) -> dict[str, Any]:
             "creationTimestamp": _CREATED,
             "labels": labels,
             "ownerReferences": [
-                {"kind": "ReplicaSet", "name": f"service-{workload}", "uid": f"2-{workload}", "controller": True}
+                {
+                    "apiVersion": "apps/v1",
+                    "kind": "ReplicaSet",
+                    "name": f"service-{workload}",
+                    "uid": f"2-{workload}",
+                    "controller": True,
+                }
             ],
             "managedFields": _managed_fields(),
         },
@@ -133,7 +139,16 @@ def pod(number: int, size: Size) -> dict[str, Any]:
             "podIP": address(number, size),
             "podIPs": [{"ip": address(number, size)}],
             "conditions": _conditions(),
-            "containerStatuses": [{"name": "main", "restartCount": 0, "state": {"running": {"startedAt": _CREATED}}}],
+            "containerStatuses": [
+                {
+                    "name": "main",
+                    "image": "i",
+                    "imageID": "i",
+                    "ready": True,
+                    "restartCount": 0,
+                    "state": {"running": {"startedAt": _CREATED}},
+                }
+            ],
         },
     }
 
@@ -246,7 +261,14 @@ def _daemon_set(_number: int) -> dict[str, Any]:
     }
 
 
-CONFIG = {"ipam": "kubernetes", "identity-allocation-mode": "crd", "cluster-name": "default", "cluster-id": "0"}
+CONFIG = {
+    "ipam": "kubernetes",
+    "enable-ipv4": "true",
+    "enable-ipv6": "false",
+    "identity-allocation-mode": "crd",
+    "cluster-name": "default",
+    "cluster-id": "0",
+}
 
 
 def page(path: str, start: int, limit: int, size: Size) -> bytes:

@@ -66,7 +66,7 @@ class _InUse(t.NamedTuple):
     """``by_node`` has everything; ``of_endpoints`` stands beside ``CiliumIpam.endpoints``."""
 
     by_node: Mapping[str, set[Address]]
-    of_endpoints: list[list[Address]]
+    of_endpoints: list[tuple[Address, ...]]
 
 
 @once
@@ -86,7 +86,7 @@ def in_use(context: Context) -> _InUse:
         own = [parsed[text] for text in endpoint.texts if text in parsed]
         if len(own) != len(endpoint.texts):
             own = parse_addresses(endpoint.texts)
-        of_endpoints.append(own)
+        of_endpoints.append(tuple(own))
         if endpoint.node:
             by_node.setdefault(endpoint.node, set()).update(own)
     for name, cilium_node in ipam.cilium_nodes.items():
@@ -229,13 +229,13 @@ def rows(context: Context) -> dict[str, dict[str, int]]:
 
 
 @once
-def unmanaged(context: Context) -> dict[str, list[tuple[Object, list[Address]]]]:
+def unmanaged(context: Context) -> dict[str, list[tuple[Object, tuple[Address, ...]]]]:
     """{Node: its running pods, older than a minute, that have an address but no CiliumEndpoint}.
 
     Only on Nodes with an agent; empty where Cilium does not make an endpoint for each pod, or that is not known.
     """
     ipam = of(context)
-    found: dict[str, list[tuple[Object, list[Address]]]] = {}
+    found: dict[str, list[tuple[Object, tuple[Address, ...]]]] = {}
     if not ipam.has_endpoints or ipam.mode == "delegated-plugin":
         return found
     limit = ipam.older_than(60)

@@ -16,7 +16,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks.cilium_view 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.endpoint_view import (
     Endpoint,
-    endpoint_of,
+    endpoints_of,
     key_of,
     once,
 )
@@ -186,7 +186,7 @@ class CiliumIpam:
     def endpoints(self) -> list[Endpoint]:
         """All CiliumEndpoints."""
         names = self.cilium.node_names_by_address
-        return [endpoint_of(one, names) for one in self.state.of("ciliumendpoints")]
+        return endpoints_of(self.state.of("ciliumendpoints"), names)
 
     @functools.cached_property
     def endpoint_names(self) -> frozenset[tuple[str, str]]:

@@ -140,19 +140,6 @@ class CiliumView:
                         found[str(address)] = name_of(node)
         return found
 
-    @functools.cached_property
-    def _endpoints_by_node(self) -> Mapping[str, list[Object]]:
-        found: dict[str, list[Object]] = {}
-        for endpoint in self._state.of("ciliumendpoints"):
-            address = ((endpoint.get("status") or {}).get("networking") or {}).get("node")
-            node = self.node_names_by_address.get(str(address), "")
-            found.setdefault(node, []).append(endpoint)
-        return found
-
-    def endpoints_on(self, node: str) -> list[Object]:
-        """CiliumEndpoints whose Node is ``node``; of ``""`` those whose Node is not known."""
-        return self._endpoints_by_node.get(node, [])
-
     def to_dict(self) -> dict[str, t.Any]:
         """What the report says about it."""
         status = (self.operator or {}).get("status") or {}

@@ -76,7 +76,7 @@ class Context:
         return {name_of(node): pod_cidrs(node) for node in self.state.nodes}
 
     @functools.cached_property
-    def network_pods(self) -> list[tuple[Object, list[Address]]]:
+    def network_pods(self) -> list[tuple[Object, tuple[Address, ...]]]:
         """Pods that hold an address of the pod network, with their addresses; what is no address is left out."""
         return [(pod, _addresses(pod)) for pod in network_pods(self.state)]
 
@@ -135,11 +135,11 @@ class Context:
         return made
 
 
-def _addresses(pod: Object) -> list[Address]:
+def _addresses(pod: Object) -> tuple[Address, ...]:
     found = []
     for entry in pod["status"].get("podIPs") or ():
         try:
             found.append(ipaddress.ip_address(entry["ip"]))
         except ValueError:
             continue
-    return found
+    return tuple(found)

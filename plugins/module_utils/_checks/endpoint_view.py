@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import typing as t
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import Object
@@ -36,13 +36,28 @@ def key_of(obj: Object) -> tuple[str, str]:
 
 
 class Endpoint(t.NamedTuple):
-    """One CiliumEndpoint. ``address`` is that of its Node, ``node`` the name; each is empty when it is not known."""
+    """One CiliumEndpoint. ``address`` is that of its Node, ``node`` the name; each is empty when it is not known.
 
-    key: tuple[str, str]
+    The object itself stays in its sequence, where it takes less memory.
+    """
+
+    namespace: str
+    pod: str
     address: str
     node: str
     texts: tuple[str, ...]
-    object: Object
+    place: int
+    objects: Sequence[Object]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """(namespace, name)."""
+        return self.namespace, self.pod
+
+    @property
+    def object(self) -> Object:
+        """The CiliumEndpoint."""
+        return self.objects[self.place]
 
     @property
     def name(self) -> str:
@@ -60,11 +75,15 @@ class Endpoint(t.NamedTuple):
         return self.object.get("status") or {}
 
 
-def endpoint_of(one: Object, names: Mapping[str, str]) -> Endpoint:
-    """The endpoint of a CiliumEndpoint; ``names`` is {address of a Node: its name}."""
+def endpoints_of(objects: Sequence[Object], names: Mapping[str, str]) -> list[Endpoint]:
+    """The endpoints of CiliumEndpoints; ``names`` is {address of a Node: its name}."""
+    return [_endpoint(one, names, place, objects) for place, one in enumerate(objects)]
+
+
+def _endpoint(one: Object, names: Mapping[str, str], place: int, objects: Sequence[Object]) -> Endpoint:
     networking = (one.get("status") or {}).get("networking") or {}
     texts = []
     for entry in networking.get("addressing") or ():
         texts += [entry[family] for family in ("ipv4", "ipv6") if entry.get(family)]
     address = str(networking.get("node") or "")
-    return Endpoint(key_of(one), address, names.get(address, ""), tuple(texts), one)
+    return Endpoint(*key_of(one), address, names.get(address, ""), tuple(texts), place, objects)

@@ -20,6 +20,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.extras impo
     read_logs,
     with_hosts,
 )
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.packed_endpoints import collected, collecting
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.permissions import PERMISSIONS
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.pruning import prune
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.resources import (
@@ -118,7 +119,7 @@ class _Reader:
         self._client = client
         self._served = served
         self._cilium_namespace = cilium_namespace
-        self.resources: dict[str, tuple[Object, ...]] = {}
+        self.resources: dict[str, Sequence[Object]] = {}
         self.unknown: dict[str, str] = {}
         self.absent: set[str] = set()
 
@@ -130,7 +131,7 @@ class _Reader:
     def _read(self, kind: Resource) -> None:
         for version in self._versions(kind):
             try:
-                self.resources[kind.name] = tuple(self._objects(kind, version))
+                self.resources[kind.name] = self._objects(kind, version)
                 return
             except ApiError as error:
                 if error.status == 404 and not kind.names:
@@ -149,13 +150,13 @@ class _Reader:
             return kind.versions
         return [version for version in kind.versions if version in self._served.get(kind.group, ())]
 
-    def _objects(self, kind: Resource, version: str) -> list[Object]:
+    def _objects(self, kind: Resource, version: str) -> Sequence[Object]:
         if kind.names:
             places = self._namespaces() if kind.namespaced and not kind.namespace else [kind.namespace]
             paths = [f"{kind.path(version, place)}/{name}" for place in places for name in kind.names]
-            return [prune(kind.name, obj) for path in paths if (obj := self._client.find(path)) is not None]
+            return tuple(prune(kind.name, obj) for path in paths if (obj := self._client.find(path)) is not None)
         if kind.name == "events":
-            return [obj for reason in EVENT_REASONS for obj in self._list(kind, version, f"reason={reason}")]
+            return tuple(obj for reason in EVENT_REASONS for obj in self._list(kind, version, f"reason={reason}"))
         return self._list(kind, version)
 
     def _namespaces(self) -> list[str]:
@@ -166,15 +167,21 @@ class _Reader:
                 found.add(str(one["metadata"].get("namespace") or "kube-system"))
         return sorted(found)
 
-    def _list(self, kind: Resource, version: str, selector: str = "") -> list[Object]:
+    def _list(self, kind: Resource, version: str, selector: str = "") -> Sequence[Object]:
         path = kind.path(version)
         try:
-            return list(self._pages(kind.name, path, selector))
+            return self._whole(kind.name, path, selector)
         except ApiError as error:
             if error.status != 410:
                 raise
         # the continue token expired half way: once more from the start, as one consistent picture
-        return list(self._pages(kind.name, path, selector))
+        return self._whole(kind.name, path, selector)
+
+    def _whole(self, resource: str, path: str, selector: str) -> Sequence[Object]:
+        found = collecting(resource)
+        for obj in self._pages(resource, path, selector):
+            found.append(obj)
+        return collected(found)
 
     def _pages(self, resource: str, path: str, selector: str) -> Iterator[Object]:
         """Pruned objects, page by page: of a hundred thousand pods only one page is ever held whole."""

@@ -28,7 +28,7 @@ class _Identity(KeyTable, keys=("metadata", "security-labels")):
     pass
 
 
-class _IdentityMetadata(KeyTable, keys=("name", "uid", "creationTimestamp", "resourceVersion")):
+class _IdentityMetadata(KeyTable, keys=("name", "creationTimestamp")):
     pass
 
 
@@ -36,7 +36,7 @@ class _Endpoint(KeyTable, keys=("metadata", "status")):
     pass
 
 
-class _EndpointMetadata(KeyTable, keys=("name", "namespace", "uid", "creationTimestamp", "ownerReferences")):
+class _EndpointMetadata(KeyTable, keys=("name", "namespace", "creationTimestamp", "ownerReferences")):
     pass
 
 
@@ -62,7 +62,7 @@ class _EndpointOfSlice(KeyTable, keys=("name", "id", "pod-uid", "networking")):
 
 def prune_identity(obj: Mapping[str, t.Any]) -> Object:
     """Name, times, the heartbeat by which it is marked, and the security labels."""
-    metadata = metadata_of(obj, "resourceVersion", kind=_IdentityMetadata)
+    metadata = metadata_of(obj, kind=_IdentityMetadata)
     heartbeat = ((obj.get("metadata") or {}).get("annotations") or {}).get(_HEARTBEAT)
     if heartbeat is not None:
         metadata["annotations"] = {_HEARTBEAT: heartbeat}

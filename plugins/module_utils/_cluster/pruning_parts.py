@@ -23,10 +23,14 @@ class KeyTable:
 
     The namespace of an instance is a dict whose keys are stored once for the whole class (PEP 412), which halves its
     size. The instance itself goes; its namespace stays, as an ordinary dict. ``keys`` are those that are usual: a class
-    takes in no further ones once it has some instances, and a mapping with another key is a dict as any.
+    takes in no further ones once it has some instances, and a mapping with another key is a dict as any. Metadata of a kind
+    whose keys have no uid is kept without: who deletes such an object reads it again first.
     """
 
+    has_uid: t.ClassVar[bool] = True
+
     def __init_subclass__(cls, keys: tuple[str, ...]) -> None:
+        cls.has_uid = "uid" in keys
         first = cls()
         for key in keys:
             setattr(first, key, None)
@@ -90,7 +94,7 @@ def metadata_of(obj: Mapping[str, t.Any], *more: str, kind: type[KeyTable] = Met
         kept["name"] = source["name"]
     if "namespace" in source:
         kept["namespace"] = shared(source["namespace"])
-    if "uid" in source:
+    if "uid" in source and kind.has_uid:
         kept["uid"] = source["uid"]
     if "creationTimestamp" in source:
         kept["creationTimestamp"] = shared(source["creationTimestamp"])

@@ -11,6 +11,11 @@ import re
 import typing as t
 from collections.abc import Callable, Iterable, Mapping
 
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.packed_endpoints import (
+    PackedEndpoints,
+    collected,
+    collecting,
+)
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.pruning import prune
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.resources import NODE_LEASES_NAMESPACE, RESOURCES
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.shape import SHAPES, fault
@@ -34,7 +39,7 @@ class Collected:
     """Objects by resource; why others are unknown; the newest time in the data."""
 
     def __init__(self) -> None:
-        self.resources: dict[str, list[Object]] = {}
+        self.resources: dict[str, list[Object] | PackedEndpoints] = {}
         self.unknown: dict[str, str] = {}
         self.absent: set[str] = set()
         self.newest: datetime.datetime | None = None
@@ -63,10 +68,10 @@ class Collected:
                 # of one namespace, a list says nothing of others: see _complete
                 if found.kind not in _LOOKED_UP_IN or kind:
                     for resource in resources_of(None, found.kind):
-                        self.resources.setdefault(resource, [])
+                        self.resources.setdefault(resource, collecting(resource))
             elif found.kind in ("", "List") and empty:
                 self._told = True
-                self.resources.setdefault(empty, [])
+                self.resources.setdefault(empty, collecting(empty))
         if self._told:
             self.files_read.append(file)
         return self._told
@@ -84,7 +89,9 @@ class Collected:
         wrong = fault(pruned, SHAPES[resource], RESOURCES[resource].kind)
         if wrong:
             raise BadContent(f"holds a {RESOURCES[resource].kind} that is none: {wrong}")
-        self.resources.setdefault(resource, []).append(pruned)
+        if resource not in self.resources:
+            self.resources[resource] = collecting(resource)
+        self.resources[resource].append(pruned)
         self._sources.setdefault(resource, set()).add(self._reading)
 
     def _look(self, kind: str, obj: Object) -> None:
@@ -126,7 +133,7 @@ class Collected:
         self._complete()
         resources = {
             # names take memory: they are looked at only where an object can be in two files
-            name: _each_once(found) if len(self._sources.get(name, ())) > 1 else tuple(found)
+            name: _each_once(found) if len(self._sources.get(name, ())) > 1 else collected(found)
             for name, found in self.resources.items()
         }
         for name in self.absent:
@@ -157,7 +164,7 @@ class Collected:
         for kind, names in _LOOKED_UP_IN.items():
             for resource, place in names.items():
                 if place in self._places.get(kind, ()) or (not place and of_network & self._places.get(kind, set())):
-                    self.resources.setdefault(resource, [])
+                    self.resources.setdefault(resource, collecting(resource))
         if "events" not in self.resources and "Event" in self._places:
             self.resources["events"] = []
         if not self.resources.get("daemonsets"):

@@ -19,10 +19,14 @@ import tempfile
 import typing as t
 from collections.abc import Iterator
 
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.packed_endpoints import (
+    PackedEndpoints,
+    collecting,
+)
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.pruning import PRUNERS, prune
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.snapshot_json import encodable, no_constant
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.snapshot_stream import BadContent, head_of
-from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import ClusterState
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import ClusterState, Object
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
 
 _LONGEST_LINE = 64 << 20
@@ -47,13 +51,12 @@ def is_saved_state(head: bytes) -> bool:
 
 def pieces(state: ClusterState) -> Iterator[bytes]:
     """The document of a state, line by line; equal states give equal bytes."""
-    content = state.to_json()
-    resources = content.pop("resources")
+    content = state.envelope()
     # the format stands first, so that the first bytes tell what the file is
     header = {"format": content.pop("format"), **dict(sorted(content.items()))}
     yield _compact(header)[:-1] + b"," + _START
-    last = len(resources) - 1
-    for number, (name, objects) in enumerate(sorted(resources.items())):
+    last = len(state.resources) - 1
+    for number, (name, objects) in enumerate(sorted(state.resources.items())):
         yield _compact(name) + b":[\n"
         for index, obj in enumerate(objects):
             yield _compact(obj) + (b",\n" if index < len(objects) - 1 else b"\n")
@@ -133,21 +136,26 @@ def _in_lines(stream: t.BinaryIO) -> dict[str, t.Any]:
     content = _value(header[:-1] + b"}}")
     if not isinstance(content, dict) or content.get("resources") != {}:
         raise _NotInLinesError
-    resources: dict[str, list[t.Any]] = {}
+    resources: dict[str, list[Object] | PackedEndpoints] = {}
     while (line := _line(stream)) != b"}}\n":
         if not line.endswith(b":[\n"):
             raise _NotInLinesError
         name = _value(line[:-3])
-        objects = resources.setdefault(name, [])
+        objects = resources.setdefault(name, collecting(name))
         batch: list[bytes] = []
         while (line := _line(stream)) not in (b"]\n", b"],\n"):
             batch.append(line)
             if len(batch) == _BATCH:
-                objects.extend(_objects(name, batch))
+                _take(objects, name, batch)
                 batch = []
-        objects.extend(_objects(name, batch))
+        _take(objects, name, batch)
     content["resources"] = resources
     return content
+
+
+def _take(objects: list[Object] | PackedEndpoints, resource: str, lines: list[bytes]) -> None:
+    for obj in _objects(resource, lines):
+        objects.append(obj)
 
 
 def _objects(resource: str, lines: list[bytes]) -> Iterator[t.Any]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import datetime
 import typing as t
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.packed_endpoints import PackedEndpoints, collected
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.resources import EXTRAS
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.shape import SHAPES, fault
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cidr import CidrError, Network, parse_network
@@ -33,7 +34,7 @@ class ClusterState:
 
     taken_at: datetime.datetime
     server_version: str | None = None
-    resources: Mapping[str, tuple[Object, ...]] = field(default_factory=dict)
+    resources: Mapping[str, Sequence[Object]] = field(default_factory=dict)
     unknown: Mapping[str, str] = field(default_factory=dict)
     absent: frozenset[str] = frozenset()
     origin: str = ""
@@ -43,7 +44,7 @@ class ClusterState:
         """Whether all of these were read (or are known not to exist)."""
         return all(one in self.resources or one in self.absent for one in resources)
 
-    def of(self, resource: str) -> tuple[Object, ...]:
+    def of(self, resource: str) -> Sequence[Object]:
         """Objects of one resource; empty when there are none or when they are unknown (see ``unknown``)."""
         return self.resources.get(resource, ())
 
@@ -61,11 +62,14 @@ class ClusterState:
 
     def to_json(self) -> Object:
         """A JSON form from which ``from_json`` makes an equal state."""
+        return {**self.envelope(), "resources": {key: list(value) for key, value in sorted(self.resources.items())}}
+
+    def envelope(self) -> Object:
+        """The JSON form without the resources, which can be large."""
         return {
             "format": FORMAT,
             "taken_at": self.taken_at.isoformat(),
             "server_version": self.server_version,
-            "resources": {key: list(value) for key, value in sorted(self.resources.items())},
             "unknown": dict(sorted(self.unknown.items())),
             "absent": sorted(self.absent),
             "origin": self.origin,
@@ -83,13 +87,14 @@ class ClusterState:
         if content.get("format") not in (FORMAT, *_EARLIER_FORMATS):
             raise ValueError(f"its format is {content.get('format')!r}, not {FORMAT}")
         taken_at = content.get("taken_at")
-        text = fault(content, _ENVELOPE, "state") or next(filter(None, map(_fault, content["resources"].items())), "")
+        text = fault(_unpacked(content), _ENVELOPE, "state")
+        text = text or next(filter(None, map(_fault, content["resources"].items())), "")
         if text:
             raise ValueError(text)
         moment = datetime.datetime.fromisoformat(str(taken_at))
         if moment.tzinfo is None:
             raise ValueError("taken_at has no time zone")
-        resources = {key: tuple(value) for key, value in content["resources"].items()}
+        resources = {key: collected(value) for key, value in content["resources"].items()}
         absent = frozenset(content.get("absent") or ())
         known = {*resources, *absent, *EXTRAS}
         unknown = {key: "the saved state does not hold them" for key in SHAPES if key not in known}
@@ -115,9 +120,21 @@ _ENVELOPE: t.Final = {
 }
 
 
-def _fault(entry: tuple[str, list[t.Any]]) -> str:
+def _unpacked(content: Mapping[str, t.Any]) -> Mapping[str, t.Any]:
+    """``content`` for the check of the envelope: a packed sequence, which only our reader makes, is as good as a list."""
+    resources = content.get("resources")
+    if not isinstance(resources, dict):
+        return content
+    lists = {key: [] if isinstance(value, PackedEndpoints) else value for key, value in resources.items()}
+    return {**content, "resources": lists}
+
+
+def _fault(entry: tuple[str, Sequence[t.Any]]) -> str:
     resource, objects = entry
-    return fault(objects, [SHAPES[resource]], resource) if resource in SHAPES else ""
+    if resource not in SHAPES:
+        return ""
+    found = (fault(one, SHAPES[resource], f"{resource}[{index}]") for index, one in enumerate(objects))
+    return next(filter(None, found), "")
 
 
 def name_of(obj: Mapping[str, t.Any]) -> str:

@@ -16,24 +16,44 @@ _CLOCK = re.compile(r"^([01]\d|2[0-3]):([0-5]\d)$")
 
 
 def window_end(text: str, started: datetime.datetime) -> datetime.datetime | None:
-    """The end of the window as a moment; None when no end is given.
+    """The end of the window as a moment after ``started`` (aware); None when no end is given.
 
-    ``text`` is RFC 3339 with its offset, or ``HH:MM`` of the time zone of ``started``: the first such time after it, so
-    that 02:00 of a run that started at 22:30 is tomorrow. Raises InputError.
+    ``text`` is RFC 3339 with its offset, or ``HH:MM`` of this machine's clock: the first such time after ``started``, so
+    that 02:00 of a run that started at 22:30 is tomorrow, also in the night in which clocks are changed.
+    Raises InputError when it is no time, or over already.
     """
     text = text.strip()
     if not text:
         return None
     match = _CLOCK.match(text)
     if match is not None:
-        end = started.replace(hour=int(match[1]), minute=int(match[2]), second=0, microsecond=0)
-        return end if end > started else end + datetime.timedelta(days=1)
-    end: datetime.datetime | None = None
-    with contextlib.suppress(ValueError):  # said below, together with a time that has no offset
-        end = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
-    if end is None or end.tzinfo is None:
+        return _next_time_of_day(int(match[1]), int(match[2]), started)
+    end = moment(text)
+    if end is None:
         raise InputError(
             f"window_end: '{text}' is no time; give HH:MM of this machine's clock, or a moment with its offset such as "
             "2026-11-01T02:00:00+01:00."
         )
+    if end <= started:
+        raise InputError(f"window_end: {text} is over already; give a time to come, or HH:MM.")
     return end
+
+
+def moment(text: str) -> datetime.datetime | None:
+    """A moment of RFC 3339 with its offset; None when it is none."""
+    with contextlib.suppress(ValueError):
+        found = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+        return found if found.tzinfo is not None else None
+    return None
+
+
+def _next_time_of_day(hour: int, minute: int, started: datetime.datetime) -> datetime.datetime:
+    """The first moment after ``started`` at which clocks of this machine's time zone show it."""
+    today = started.astimezone().date()
+    for days in range(3):
+        naive = datetime.datetime.combine(today + datetime.timedelta(days=days), datetime.time(hour, minute))
+        for fold in (0, 1):  # a time that clocks show twice
+            end = naive.replace(fold=fold).astimezone()
+            if end > started:
+                return end
+    raise AssertionError("a time of day comes within two days")
