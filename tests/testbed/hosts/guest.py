@@ -39,6 +39,11 @@ def machine_name(index: int, host: str) -> str:
     return f"podnet-{index}-{host}"
 
 
+def link_name(index: int, host: str) -> str:
+    """Name of the guest's link on this machine, as systemd-nspawn gives it."""
+    return f"vb-{machine_name(index, host)}"
+
+
 def start(testbed: Testbed, host: Host) -> None:
     """Build the guest's tree as an overlay of the shared one, and boot it."""
     folder = folder_of(testbed.directory, host.name)
@@ -49,7 +54,7 @@ def start(testbed: Testbed, host: Host) -> None:
     subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, str(root)], check=True)
     _write_system_files(testbed, host, root)
     _write_kubelet_files(testbed, host, root, folder / "kubelet")
-    _boot(testbed, host, folder)
+    boot(testbed, host, folder)
 
 
 def _write(path: Path, text: str, mode: int = 0o644) -> None:
@@ -155,7 +160,8 @@ def _write_kubelet_files(testbed: Testbed, host: Host, root: Path, state: Path) 
     _write(root / "etc/default/kubelet", f"NODE_IP={','.join(addresses)}\n")
 
 
-def _boot(testbed: Testbed, host: Host, folder: Path) -> None:
+def boot(testbed: Testbed, host: Host, folder: Path) -> None:
+    """Start systemd-nspawn on the guest's tree, which `start` has made."""
     programs = binaries.locate(["kubelet", "crictl"])
     binds = [
         "--bind=/dev/kmsg",

@@ -33,16 +33,16 @@ def cleanup(run_dir: Path, index: int) -> None:
     for name in names:
         processes.stop(run_dir, guest.record_name(name), number=signal.SIGKILL)
         cgroups.kill(index, name)
-        _forget_in_nspawn(index, name, guest.folder_of(run_dir, name) / "root")
+        forget_in_nspawn(index, name, guest.folder_of(run_dir, name) / "root")
     network.delete_links(links)
     unmount_below(run_dir)
     for name in names:
-        _retry(functools.partial(cgroups.remove, index, name))
+        retry(functools.partial(cgroups.remove, index, name))
     if (run_dir / "bridge").exists():
         network.bridge_down(index, run_dir)
 
 
-def _forget_in_nspawn(index: int, name: str, root: Path) -> None:
+def forget_in_nspawn(index: int, name: str, root: Path) -> None:
     """Remove what an orderly nspawn removes at its end: the folder to hand mounts on, and the lock of its tree."""
     propagated = _NSPAWN_RUN / "propagate" / guest.machine_name(index, name)
     if propagated.exists():
@@ -52,7 +52,7 @@ def _forget_in_nspawn(index: int, name: str, root: Path) -> None:
         (_NSPAWN_RUN / "locks" / f"inode-{status.st_dev}:{status.st_ino}").unlink(missing_ok=True)
 
 
-def _retry(action: Callable[[], None], seconds: float = 10) -> None:
+def retry(action: Callable[[], None], seconds: float = 10) -> None:
     """A cgroup is busy until the kernel has buried its last process."""
     end = time.monotonic() + seconds
     while True:

@@ -1,0 +1,139 @@
+"""A cluster in which a rolling re-registration can be interrupted again and again: two hosts, a workload, the observer.
+
+Making hosts drift again costs a second or two, so that one cluster serves many cases.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from testbed import ControlPlaneSpec, HostSpec, Testbed, TestbedSpec
+from testbed.hosts import drift
+
+from . import workload
+from .cluster_watch import ClusterWatch
+from .end_state import end_state, wait_for_state
+from .playbook import PlaybookRun
+from .safety_rules import violations
+from .stepped_run import Handler, SteppedRun
+
+OPERATOR = "upkeep-operator"
+PLAYBOOK = "podnet.upkeep.reassign_pod_cidrs"
+ROLE = "reassign_pod_cidrs"
+REPLICAS = 3
+LABELS = {"rack": "r1", "node-role.kubernetes.io/worker": ""}
+ANNOTATIONS = {"example.com/note": "keep"}
+TAINT = {"key": "dedicated", "value": "x", "effect": "PreferNoSchedule"}
+_FOREIGN = {"h1": "10.200.7.0/24", "h2": "10.200.8.0/24", "h3": "10.200.9.0/24"}
+
+
+class Scene:
+    """The cluster, and the command that mends it."""
+
+    def __init__(self, testbed: Testbed) -> None:
+        self.testbed = testbed
+        self.state_dir = Path(testbed.directory) / "before-images"
+        self.kubeconfig = testbed.kubeconfig_for(OPERATOR, ("system:masters",))
+        self.healthy: dict[str, Any] = {}
+
+    @classmethod
+    @contextmanager
+    def up(cls, name: str, hosts: Sequence[str] = ("h1", "h2"), cluster_cidr: str = "10.121.0.0/16") -> Iterator[Scene]:
+        """Bring it up, with something on the Nodes that can be lost."""
+        spec = TestbedSpec(
+            name=f"{name}-{os.getpid()}",
+            control_plane=ControlPlaneSpec(cluster_cidrs=(cluster_cidr,), control_plane_node="cp1"),
+            hosts=tuple(HostSpec(host) for host in hosts),
+        )
+        with Testbed.up(spec) as testbed:
+            for host in hosts:
+                patch = {"metadata": {"labels": {**LABELS, "host": host}, "annotations": ANNOTATIONS}}
+                testbed.client.patch(f"/api/v1/nodes/{host}", patch)
+            testbed.client.patch(f"/api/v1/nodes/{hosts[0]}", {"spec": {"taints": [TAINT]}})
+            workload.deploy(testbed, replicas=REPLICAS)
+            scene = cls(testbed)
+            scene.wait_workload()
+            scene.healthy = end_state(testbed, scene.state_dir)
+            yield scene
+
+    # -- before a case ---------------------------------------------------------------------------------------------
+
+    def drift(self, *hosts: str) -> None:
+        """Give hosts podCIDRs out of range: all looks healthy, and the audit names them."""
+        with ThreadPoolExecutor(len(hosts)) as pool:
+            list(pool.map(lambda host: drift.make_drifted(self.testbed, host, (_FOREIGN[host],)), hosts))
+        self.wait_workload()
+
+    def wait_workload(self) -> None:
+        """Wait until every pod of the workload is Ready."""
+        workload.wait_until("the workload is ready", lambda: workload.workload_ready(self.testbed, REPLICAS))
+
+    # -- the command -----------------------------------------------------------------------------------------------
+
+    def variables(self, **more: Any) -> dict[str, Any]:
+        """Variables of the playbook: what the testbed needs, and waits short enough for a test."""
+        return {
+            "reassign_pod_cidrs_kubeconfig": str(self.kubeconfig),
+            "reassign_pod_cidrs_state_dir": str(self.state_dir),
+            "reassign_pod_cidrs_probe_image": workload.IMAGE,
+            "reassign_pod_cidrs_drain_retry_interval": 1,
+            "reassign_pod_cidrs_host_timeout": 30,
+            **more,
+        }
+
+    def start(self, handler: Handler | None = None, **more: Any) -> SteppedRun:
+        """Start the command; `handler` is asked at each task."""
+        arguments = ["-i", str(self.testbed.inventory)]
+        return SteppedRun(PLAYBOOK, arguments, variables=self.variables(**more), handler=handler)
+
+    def run(self, handler: Handler | None = None, **more: Any) -> PlaybookRun:
+        """Run the command to its end, whatever that is."""
+        return self.start(handler, **more).finish()
+
+    # -- what must hold --------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def safe(self) -> Iterator[ClusterWatch]:
+        """The safety rules hold at every moment of the block."""
+        with ClusterWatch(self.testbed) as watch:
+            originals = {sight.uid for sight in watch.sights if sight.kind == "Node"}
+            yield watch
+        broken = violations(watch.sights, set(self.testbed.hosts), originals)
+        assert broken == []
+
+    def wait_healthy(self, changed: Mapping[str, Any] | None = None) -> None:
+        """The state becomes that of the healthy cluster at the beginning; `changed` replaces parts of it."""
+        wait_for_state(self.testbed, self.state_dir, {**self.healthy, **(changed or {})})
+
+    def uids(self) -> dict[str, str]:
+        """Uid of each host's Node."""
+        return {host: self.node(host)["metadata"]["uid"] for host in self.testbed.hosts}
+
+    def node(self, name: str) -> dict[str, Any]:
+        """The Node object."""
+        node: dict[str, Any] = self.testbed.client.get(f"/api/v1/nodes/{name}")
+        return node
+
+
+def assert_succeeded(done: PlaybookRun) -> None:
+    """The run ended well, and no worker of it died of a defect."""
+    assert done.returncode == 0, done.output
+    assert "Traceback" not in done.output, done.output
+
+
+def at_host(hosts: Sequence[str], then: Callable[[SteppedRun, Any, str], None]) -> Handler:
+    """A handler that also knows whose turn it is: the host of the last result ("" while none of them had one)."""
+    current = ""
+
+    def handle(run: SteppedRun, event: Any) -> None:
+        nonlocal current
+        if event.kind == "end" and (event.host in hosts or event.host == "localhost"):
+            current = event.host
+        then(run, event, current)
+
+    return handle
