@@ -148,8 +148,6 @@ def cluster() -> Iterator[Testbed]:
             alive.report("False")
             client.create("/api/v1/nodes", objects.node("waits"))
             run_pod_with_volume(testbed)
-            gone_is_unknown = "the lifecycle controller gives gone up"
-            wait_until(gone_is_unknown, lambda: ready(testbed, "gone") == "Unknown")
             yield testbed
 
 
@@ -200,6 +198,7 @@ def test_a_kubelet_that_renews_its_lease_is_not_gone(cluster: Testbed) -> None:
 
 def test_attached_volumes_need_a_machine_that_is_off(cluster: Testbed) -> None:
     """Nobody has said that it is; too many unreachable Nodes stop the whole run."""
+    wait_until("the lifecycle controller gives gone up", lambda: ready(cluster, "gone") == "Unknown")
     refusal = plan(cluster, nodes=("gone",)).all_refusals[0]
     assert "volumes are attached to it (pv-1)" in refusal and "powered_off: [gone]" in refusal
     refusal = plan(cluster, powered_off=("gone",), max_share=0.2).all_refusals[0]
