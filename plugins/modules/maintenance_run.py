@@ -12,10 +12,15 @@ version_added: 0.1.0
 description:
   - A run of a playbook that changes a cluster takes a Lease, so that a second run of the same kind refuses to start and
     names who holds it. Whether a Lease is expired is judged by the clock of the API server alone.
+  - The Lease knows which ansible-playbook holds it. The same command from the same machine goes on at once with a run that
+    was killed, and refuses while that run is alive in another window. Where that cannot be seen, as from another container
+    with the same O(state_dir), the Lease has to expire first.
   - The journal of the run is a ConfigMap C(podnet-upkeep-NAME), and before-images of Nodes are in the Secret
     C(podnet-upkeep-NAME-images) beside it. With them the same command goes on where a run was interrupted, also from
     another machine.
-  - A person stops a run before its next Node by setting C(stop) to C("true") in the data of that ConfigMap.
+  - A person stops a run before its next Node by setting C(stop) to C("true") in the data of that ConfigMap. No run is
+    begun until it is set back to C("false").
+  - A run also stops before its next Node when its journal was deleted or damaged meanwhile.
 author:
   - podnet.upkeep contributors (@podnet-upkeep)
 extends_documentation_fragment:
@@ -42,7 +47,8 @@ options:
     default: kube-system
   state:
     description:
-      - V(started) takes the Lease, or goes on with the run that this holder has begun, and writes the journal.
+      - V(started) takes the Lease, or goes on with the run that this holder has begun, and writes the journal. It writes
+        nothing and fails when another run is under way, the switch C(stop) is set, or the journal is damaged.
       - V(checkpoint) is asked before each Node. It renews the Lease and says in RV(may_continue) whether another Node may be
         begun.
       - V(recorded) renews the Lease and writes O(entry) for O(node).
@@ -56,6 +62,8 @@ options:
     description:
       - Who holds the Lease. By default user and host of this machine with a name that is kept in O(state_dir), so that the
         same command from the same machine goes on with its own run.
+      - With O(state=started) the run gets a number of its own that is added to it. Give RV(holder) of that to the other
+        states, so that what an earlier run has left behind cannot act in the name of this one.
     type: str
     default: ""
   state_dir:
@@ -64,17 +72,18 @@ options:
     default: ~/.local/state/podnet-upkeep
   lease_seconds:
     description:
-      - How long the Lease is valid without being renewed. It is renewed at every step and during long waits.
+      - How long the Lease is valid without being renewed, V(30) to V(86400). It is renewed at every step and during long
+        waits.
     type: int
     default: 300
   take_over:
     description:
-      - Take the Lease of another holder, and go on with its run, when that Lease is expired. A Lease that is not expired is
-        never taken.
+      - Take the Lease of another holder, and go on with its run, when that Lease is expired. A Lease that is not expired, or
+        whose ansible-playbook is alive on this machine, is never taken.
     type: bool
     default: false
   plan:
-    description: What is kept about the plan in the journal, for O(state=started).
+    description: What is kept about the plan in the journal, for O(state=started). More than 128 KiB are left out.
     type: dict
     default: {}
   plan_digest:
@@ -83,8 +92,8 @@ options:
     default: ""
   window_end:
     description:
-      - Until when another Node may be begun, as V(HH:MM) of this machine's clock or as a moment with its offset. It is
-        written into the journal with O(state=started), and a run that is gone on with gets a new one.
+      - Until when another Node may be begun, as V(HH:MM) of this machine's clock or as a moment to come with its offset. It
+        is written into the journal with O(state=started), and a run that is gone on with gets a new one.
     type: str
     default: ""
   node:
@@ -92,11 +101,18 @@ options:
     type: str
     default: ""
   entry:
-    description: Where the Node is, for O(state=recorded); C(step) is required in it.
+    description: Where the Node is, for O(state=recorded), at most 16 KiB; C(step) is required in it.
     type: dict
     default: {}
 requirements:
   - kubernetes >= 31, != 36.0.0, != 36.0.1, < 38
+notes:
+  - Everything is in one namespace, so a Role is enough. It must allow C(get) and C(patch) of the Lease and of the ConfigMap
+    C(podnet-upkeep-NAME), C(get) and C(patch) of the Secret C(podnet-upkeep-NAME-images), and C(create) of Leases
+    (C(coordination.k8s.io)), ConfigMaps and Secrets, which RBAC cannot limit to a name.
+  - To ask for the time of the API server, a Lease is created in a dry run, which stores nothing.
+  - Names and times are in the Lease and the ConfigMap, and before-images, which have annotations of Nodes, in the Secret.
+    Allow reading of it only to those who repair.
 seealso:
   - module: podnet.upkeep.node_registration
 """
@@ -126,7 +142,12 @@ holder:
   description: Who holds the Lease after this; for O(state=info), who holds it now (empty when nobody does).
   returned: success
   type: str
-  sample: admin@bastion 1f0c2a
+  sample: "admin@bastion 1f0c2a #9d3e5a01"
+expired:
+  description: Whether the Lease is expired; not set when there is none or its time may not be asked for.
+  returned: O(state=info)
+  type: bool
+  sample: false
 lease:
   description: Namespace and name of the Lease, which the journal has as well.
   returned: success
@@ -158,11 +179,12 @@ journal:
   returned: success
   type: dict
   sample:
-    run: {"holder": "admin@bastion 1f0c2a", "plan_digest": "sha256:5a1e", "result": ""}
+    run: {"holder": "admin@bastion 1f0c2a #9d3e5a01", "plan_digest": "sha256:5a1e", "result": ""}
     nodes: {"w1": {"node": "w1", "step": "completed"}}
     stop: false
 """
 
+import re
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -174,20 +196,37 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.maintena
     RunOptions,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_holder import holder_of
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_process import playbook_process
 from ansible_collections.podnet.upkeep.plugins.module_utils._options import auth_argument_spec, run_module
 
-_SHORTEST_LEASE = 30
+_SHORTEST_LEASE, _LONGEST_LEASE = 30, 86400
+# of Lease, ConfigMap and Secret podnet-upkeep-NAME-images, whose names have at most 253 characters
+_NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,98}[a-z0-9])?$")
+_HOLDER = re.compile(r"^[ -~]{1,200}$")
+
+
+def _check(options: t.Mapping[str, t.Any]) -> None:
+    if not _NAME.match(options["name"]):
+        raise InputError(
+            f"name: '{options['name']}' cannot be part of a name in Kubernetes; give up to 100 lower-case letters, digits "
+            "and hyphens."
+        )
+    if options["holder"] and not _HOLDER.match(options["holder"]):
+        raise InputError(
+            "holder: it is not a line of up to 200 printable ASCII characters; give a name such as user@host."
+        )
+    if not _SHORTEST_LEASE <= options["lease_seconds"] <= _LONGEST_LEASE:
+        raise InputError(
+            f"lease_seconds: {options['lease_seconds']} is shorter than steps of a run may take, or too long to wait for; "
+            f"give {_SHORTEST_LEASE} to {_LONGEST_LEASE}, such as 300."
+        )
+    if options["state"] == "recorded" and not (options["node"] and options["entry"].get("step")):
+        raise InputError("entry: node and step are needed; give node, and at least {step: NAME}.")
 
 
 def _run(module: AnsibleModule) -> dict[str, t.Any]:
     options = module.params
-    if options["lease_seconds"] < _SHORTEST_LEASE:
-        raise InputError(
-            f"lease_seconds: {options['lease_seconds']} is shorter than steps of a run may take; "
-            f"give {_SHORTEST_LEASE} or more, such as 300."
-        )
-    if options["state"] == "recorded" and not options["entry"].get("step"):
-        raise InputError("entry: it has no step; give at least {step: NAME}.")
+    _check(options)
     holder = options["holder"] or holder_of(options["state_dir"], write=not module.check_mode)
     run = MaintenanceRun(
         KubeClient.from_options(options),
@@ -201,6 +240,7 @@ def _run(module: AnsibleModule) -> dict[str, t.Any]:
             plan=options["plan"],
             plan_digest=options["plan_digest"],
             check_mode=module.check_mode,
+            process=playbook_process() if options["state"] == "started" else None,
         ),
     )
     acts: dict[str, t.Callable[[], dict[str, t.Any]]] = {
@@ -236,7 +276,6 @@ def main() -> None:
             "node": {"type": "str", "default": ""},
             "entry": {"type": "dict", "default": {}},
         },
-        required_if=[("state", "recorded", ("node", "entry"))],
         supports_check_mode=True,
     )
     run_module(module, _run)

@@ -80,7 +80,7 @@ class BeforeImage:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, t.Any], node_name: str) -> BeforeImage:
-        """The image of a JSON form; KeyError, TypeError or AttributeError when it is none of this Node."""
+        """The image of a JSON form; KeyError, TypeError, ValueError or AttributeError when it is none of this Node."""
         values = dict(content)
         if values.pop("format") != FORMAT:
             raise KeyError("format")
@@ -120,7 +120,7 @@ def load(folder: str, node_name: str) -> BeforeImage | None:
         raise InputError(_not_ours(path)) from error
     try:
         return BeforeImage.from_dict(content, node_name)
-    except (AttributeError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(_not_ours(path)) from error
 
 

@@ -12,16 +12,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.maintenance_window import window_end
+from ansible_collections.podnet.upkeep.plugins.module_utils._errors import RefusedError
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.maintenance_window import moment, window_end
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_journal import Journal, JournalState
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_lease import RunLease
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_lease import RunLease, name_of_holder
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_process import RunProcess
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.waiting import Clock, wait_for
 
 Result = dict[str, t.Any]
+Value = t.TypeVar("Value")
+#: How long a write into the journal waits for an API server that restarts, in seconds.
+_PATIENCE = 90.0
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Who runs what until when; ``window_end`` as ``maintenance_window.window_end`` takes it."""
+    """Who runs what until when; ``window_end`` as ``maintenance_window.window_end`` takes it.
+
+    ``process`` is the ansible-playbook that asks, where that is known.
+    """
 
     name: str
     namespace: str
@@ -32,85 +41,137 @@ class RunOptions:
     plan: Mapping[str, t.Any] = field(default_factory=dict)
     plan_digest: str = ""
     check_mode: bool = False
+    process: RunProcess | None = None
 
 
 class MaintenanceRun:
     """Every act renews the Lease first, so that nothing is written by a run that has lost it."""
 
-    def __init__(self, client: KubeClient, options: RunOptions) -> None:
+    def __init__(self, client: KubeClient, options: RunOptions, *, clock: Clock | None = None) -> None:
         self._options = options
-        self._lease = RunLease(client, options.name, options.namespace, options.holder, options.lease_seconds)
+        self._clock = clock or Clock()
+        self._lease = RunLease(
+            client,
+            options.name,
+            options.namespace,
+            options.holder,
+            options.lease_seconds,
+            process=options.process,
+            clock=self._clock,
+        )
         self._journal = Journal(client, options.name, options.namespace)
+        self._where = f"{options.namespace}/{self._journal.name}"
 
     def start(self) -> Result:
         """Take the lock and begin a journal, or go on with the one whose Nodes are not all back in service.
 
-        Raises RefusedError naming the holder, InputError for a window that is no time, JournalError, ApiError.
+        Raises RefusedError naming the holder or the switch, InputError for a window that is none, JournalError, ApiError.
         """
         options = self._options
         end = window_end(options.window_end, _now())
-        known = self._journal.load()
+        known = self._startable()
         if options.check_mode:
             self._lease.would_acquire(take_over=options.take_over)
-        else:
-            self._lease.acquire(take_over=options.take_over)
-        unfinished = known.unfinished() if known is not None else []
-        run: Result = {
-            "holder": options.holder,
-            "started": _now().isoformat(timespec="seconds"),
-            "plan_digest": options.plan_digest,
-            "plan": dict(options.plan),
-            "window_end": end.isoformat(timespec="seconds") if end else "",
-            "result": "",
-        }
-        if unfinished and known is not None:
-            run["resumes"] = {key: known.run.get(key, "") for key in ("holder", "started", "plan_digest")}
-        if not options.check_mode:
-            self._journal.begin(run)
-            known = self._journal.load()
-        return {**self._result(known, run), "resumed": bool(unfinished), "changed": True}
+            return {**self._result(known, self._said(known, end)), **_resumed(known), "changed": True}
+        self._lease.acquire(take_over=options.take_over)
+        try:
+            known = self._startable()  # again: until now another run may have written
+            self._journal.begin(self._said(known, end))
+            begun = self._journal.load()
+        except BaseException:
+            self._lease.release()
+            raise
+        return {**self._result(begun, begun.run if begun else {}), **_resumed(known), "changed": True}
 
     def checkpoint(self) -> Result:
-        """Renew, and say whether another Node may be begun. Raises LeaseLostError, JournalError, ApiError."""
+        """Renew, and say whether another Node may be begun. Raises LeaseLostError, WaitTimeoutError, ApiError."""
         if not self._options.check_mode:
             self._lease.renew()
-        known = self._journal.load()
-        return {**self._result(known, known.run if known else {}), "resumed": False}
+        known = self._patiently(self._journal.load)
+        answer = {**self._result(known, known.run if known else {}), "resumed": False}
+        if not self._options.check_mode and not answer["reason"]:
+            answer["reason"] = self._why_not_ours(known)
+            answer["may_continue"] = not answer["reason"]
+        return answer
 
     def record(self, node: str, entry: Mapping[str, t.Any]) -> Result:
-        """Renew, and write where a Node is. Raises LeaseLostError, RefusedError, JournalError, ApiError."""
+        """Renew, and write where a Node is. Raises LeaseLostError, RefusedError, WaitTimeoutError, ApiError."""
         if not self._options.check_mode:
             self._lease.renew()
-            self._journal.record(node, {**entry, "at": _now().isoformat(timespec="seconds")})
-        known = self._journal.load()
+            stamped = {**entry, "at": _now().isoformat(timespec="seconds")}
+            self._patiently(lambda: self._journal.record(node, stamped))
+        known = self._patiently(self._journal.load)
         return {**self._result(known, known.run if known else {}), "resumed": False, "changed": True}
 
     def end(self, result: str) -> Result:
         """Write how the run ended and release the lock; a Lease that is not ours is left alone. Raises ApiError."""
-        known = self._journal.load()
+        known = self._patiently(self._journal.load)
         run = dict(known.run) if known else {}
-        changed = False
-        if run.get("holder") == self._options.holder and run.get("result") != result:
+        changed = self._is_our(run) and run.get("result") != result
+        if changed:
             run.update(result=result, ended=_now().isoformat(timespec="seconds"))
-            if not self._options.check_mode:
-                self._journal.note_run(run)
-            changed = True
         if not self._options.check_mode:
+            if changed:
+                self._patiently(lambda: self._journal.note_run(run))
             changed = self._lease.release() or changed
         return {**self._result(known, run), "resumed": False, "changed": changed}
 
     def info(self) -> Result:
-        """Who holds the lock, and what the journal says. Raises JournalError, ApiError."""
+        """Who holds the lock, and what the journal says. Raises ApiError."""
         lease = self._lease.state()
         known = self._journal.load()
         answer = self._result(known, known.run if known else {})
-        return {**answer, "resumed": False, "holder": lease.holder if lease else ""}
+        return {
+            **answer,
+            "resumed": False,
+            "holder": lease.holder if lease else "",
+            "expired": lease.expired if lease else None,
+        }
+
+    # -- internals -----------------------------------------------------------------------------------------------
+
+    def _startable(self) -> JournalState | None:
+        known = self._journal.load()
+        self._journal.require_sound(known)
+        if known is not None and known.stop:
+            raise RefusedError(
+                f"The switch stop is set in the ConfigMap {self._where}, so no run is begun. Whoever set it takes it back: "
+                f"`kubectl -n {self._options.namespace} patch configmap {self._journal.name} --type merge -p "
+                '\'{"data": {"stop": "false"}}\'`.'
+            )
+        return known
+
+    def _said(self, known: JournalState | None, end: datetime.datetime | None) -> Result:
+        """What this run says about itself."""
+        run: Result = {
+            "holder": self._lease.holder,
+            "started": _now().isoformat(timespec="seconds"),
+            "plan_digest": self._options.plan_digest,
+            "plan": dict(self._options.plan),
+            "window_end": end.isoformat(timespec="seconds") if end else "",
+            "result": "",
+        }
+        if known is not None and known.unfinished():
+            run["resumes"] = {key: known.run.get(key, "") for key in ("holder", "started", "plan_digest")}
+        return run
+
+    def _is_our(self, run: Mapping[str, t.Any]) -> bool:
+        holder = str(run.get("holder") or "")
+        return bool(holder) and self._lease.holder in (holder, name_of_holder(holder))
+
+    def _why_not_ours(self, known: JournalState | None) -> str:
+        """A reason to stop where the journal is not the one that this run has begun: its switch and window are lost."""
+        if known is None or not known.run:
+            return f"Somebody has deleted the journal of this run, the ConfigMap {self._where}."
+        if not self._is_our(known.run):
+            return f"The ConfigMap {self._where} is the journal of another run ({known.run.get('holder')})."
+        return ""
 
     def _result(self, known: JournalState | None, run: Mapping[str, t.Any]) -> Result:
         journal = known or JournalState()
-        reason = _reason_to_stop(journal, run, f"{self._options.namespace}/{self._journal.name}")
+        reason = self._reason_to_stop(journal, run)
         return {
-            "holder": self._options.holder,
+            "holder": self._lease.holder,
             "lease": f"{self._options.namespace}/{self._lease.name}",
             "unfinished_nodes": journal.unfinished(),
             "may_continue": not reason,
@@ -118,14 +179,27 @@ class MaintenanceRun:
             "journal": {"run": dict(run), "nodes": dict(journal.nodes), "stop": journal.stop},
         }
 
+    def _reason_to_stop(self, journal: JournalState, run: Mapping[str, t.Any]) -> str:
+        if journal.stop:
+            return f"The switch stop is set in the ConfigMap {self._where}."
+        if journal.damaged:
+            return f"{self._journal.words_about_damage(journal)}."
+        text = str(run.get("window_end") or "")
+        if not text:
+            return ""
+        end = moment(text)
+        if end is None:
+            return f"The window_end of the run in the ConfigMap {self._where} is no time: {text!r}."
+        return f"The window ended at {text}." if _now() >= end else ""
 
-def _reason_to_stop(journal: JournalState, run: Mapping[str, t.Any], where: str) -> str:
-    if journal.stop:
-        return f"The switch stop is set in the ConfigMap {where}."
-    text = str(run.get("window_end") or "")
-    if text and _now() >= datetime.datetime.fromisoformat(text):
-        return f"The window ended at {text}."
-    return ""
+    def _patiently(self, act: t.Callable[[], Value]) -> Value:
+        """Reading and merge patches may be done again, so an API server that restarts is waited for."""
+        return wait_for("the journal of the run", act, timeout=_PATIENCE, clock=self._clock)
+
+
+def _resumed(known: JournalState | None) -> Result:
+    unfinished = known.unfinished() if known is not None else []
+    return {"resumed": bool(unfinished), "unfinished_nodes": unfinished}
 
 
 def _now() -> datetime.datetime:

@@ -12,6 +12,7 @@ import re
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
 
+_MINUTES_OF_LONGEST_DAY = 28 * 60
 _CLOCK = re.compile(r"^([01]\d|2[0-3]):([0-5]\d)$")
 
 
@@ -48,12 +49,16 @@ def moment(text: str) -> datetime.datetime | None:
 
 
 def _next_time_of_day(hour: int, minute: int, started: datetime.datetime) -> datetime.datetime:
-    """The first moment after ``started`` at which clocks of this machine's time zone show it."""
-    today = started.astimezone().date()
-    for days in range(3):
-        naive = datetime.datetime.combine(today + datetime.timedelta(days=days), datetime.time(hour, minute))
-        for fold in (0, 1):  # a time that clocks show twice
-            end = naive.replace(fold=fold).astimezone()
-            if end > started:
-                return end
-    raise AssertionError("a time of day comes within two days")
+    """The first moment after ``started`` at which clocks of this machine's time zone show it, or jump over it.
+
+    Minute by minute, because only the way from a moment to what clocks show is unambiguous in every night.
+    """
+    wanted = datetime.time(hour, minute)
+    before = started.astimezone()
+    for minutes in range(1, _MINUTES_OF_LONGEST_DAY):
+        now = (started.replace(second=0, microsecond=0) + datetime.timedelta(minutes=minutes)).astimezone()
+        jumped = before.date() == now.date() and before.time() < wanted < now.time()
+        if (now.hour, now.minute) == (hour, minute) or jumped:
+            return now
+        before = now
+    raise AssertionError("a time of day comes within a day")

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.podnet.upkeep.plugins.module_utils._errors import ApiError
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_lease import RunLease
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.waiting import Clock
 
@@ -19,11 +20,25 @@ class Heartbeat:
     def __init__(self, lease: RunLease, *, clock: Clock | None = None) -> None:
         self._lease = lease
         self._clock = clock or Clock()
+        self._renewed = float("-inf")
         self._next = float("-inf")
 
     def __call__(self) -> None:
-        """Renew when it is due. Raises LeaseLostError when the Lease is not ours any more, ApiError."""
+        """Renew when it is due. An API server that does not answer is no reason to stop before the Lease may be expired.
+
+        Raises LeaseLostError when the Lease is not ours any more, WaitTimeoutError at the first call, ApiError.
+        """
         now = self._clock.now()
-        if now >= self._next:
+        if self._renewed == float("-inf"):
             self._lease.renew()
-            self._next = now + self._lease.seconds / _PART
+        elif now < self._next:
+            return
+        else:
+            try:
+                self._lease.renew(patience=0)
+            except ApiError as error:
+                if not error.transient or now - self._renewed >= self._lease.seconds:
+                    raise
+                return
+        self._renewed = now
+        self._next = now + self._lease.seconds / _PART

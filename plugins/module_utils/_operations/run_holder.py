@@ -41,12 +41,20 @@ def holder_of(state_dir: str, *, write: bool = True) -> str:
 
 def _made(folder: str, path: str, *, write: bool) -> str:
     name = f"{_user()}@{socket.gethostname()} {uuid.uuid4().hex[:6]}"
-    if write:
-        try:
-            os.makedirs(folder, mode=0o700, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"state_dir: {folder} cannot be created: {error.strerror or error}.") from error
-        write_atomically(path, f"{name}\n".encode(), "state_dir", 0o600)
+    if not write:
+        return name
+    beside = f"{path}-{uuid.uuid4().hex[:6]}"
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"state_dir: {folder} cannot be created: {error.strerror or error}.") from error
+    write_atomically(beside, f"{name}\n".encode(), "state_dir", 0o600)
+    try:
+        os.link(beside, path)  # whole or not at all, and never over the name of a run that started at the same moment
+    except FileExistsError:
+        return holder_of(folder)
+    finally:
+        os.unlink(beside)
     return name
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import datetime
 import itertools
 import re
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,13 +41,17 @@ def failure(code: int, reason: str, message: str, causes: list[JsonObject] | Non
 
 
 class Store:
-    """Objects by path. `deleting` names pods that need a second look before they are gone (termination)."""
+    """Objects by path. `deleting` names pods that need a second look before they are gone (termination).
+
+    `now` is the server's clock: it dates every write of a Lease.
+    """
 
     def __init__(self) -> None:
         self.objects: dict[str, JsonObject] = {}
         self.denied: set[tuple[str, str]] = set()
         self.disruptions_allowed: dict[str, int] = {}
         self.sticky_pods: set[str] = set()
+        self.now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC)
         self._versions = itertools.count(1)
 
     def add(self, collection: str, obj: JsonObject) -> JsonObject:
@@ -74,7 +80,7 @@ class Store:
         if method == "GET" and _COLLECTION.match(path):
             return self._list(path, params)
         if method == "POST" and _COLLECTION.match(path):
-            return self._create(path, body)
+            return self._create(path, body, dry_run=bool(params.get("dryRun")))
         return self._on_object(method, path, body)
 
     # -- collections ---------------------------------------------------------------------------------------------------
@@ -100,11 +106,21 @@ class Store:
             200, {"kind": "List", "metadata": metadata, "items": copy.deepcopy(wanted[start : start + limit])}
         )
 
-    def _create(self, path: str, body: JsonObject) -> Answer:
-        name = body["metadata"]["name"]
-        if f"{path}/{name}" in self.objects:
-            return failure(409, "AlreadyExists", f'"{name}" already exists')
-        return Answer(201, copy.deepcopy(self.add(path, body)))
+    def _create(self, path: str, body: JsonObject, *, dry_run: bool) -> Answer:
+        made = copy.deepcopy(body)
+        metadata = made["metadata"]
+        if "name" not in metadata:
+            metadata["name"] = f"{metadata['generateName']}{uuid.uuid4().hex[:5]}"
+        if f"{path}/{metadata['name']}" in self.objects:
+            return failure(409, "AlreadyExists", f'"{metadata["name"]}" already exists')
+        self._date(path, made)
+        return Answer(201, made if dry_run else copy.deepcopy(self.add(path, made)))
+
+    def _date(self, path: str, obj: JsonObject) -> None:
+        if "/leases" in path:
+            stamp = self.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+            obj["metadata"].setdefault("creationTimestamp", stamp)
+            obj["metadata"]["managedFields"] = [{"manager": "test", "operation": "Update", "time": stamp}]
 
     # -- objects -------------------------------------------------------------------------------------------------------
 
@@ -120,6 +136,7 @@ class Store:
                 if key in given and given[key] != obj["metadata"][key]:
                     return failure(409, "Conflict", f"the object has been modified: {key}")
             _merge(obj, body)
+            self._date(path, obj)
             obj["metadata"]["resourceVersion"] = str(next(self._versions))
             return Answer(200, copy.deepcopy(obj))
         return self._delete(path, obj, (body or {}).get("preconditions") or {}, (body or {}).get("gracePeriodSeconds"))
