@@ -60,7 +60,7 @@ def start(api: FakeApi, folder: Path, node: str, **env: str) -> subprocess.Popen
     playbook = folder / f"{node}.yml"
     playbook.write_text(PLAYBOOK.format(host=api.host, python=sys.executable, node=node), encoding="utf-8")
     return subprocess.Popen(
-        command(str(playbook), "-v"),
+        command(str(playbook)),
         env=environment(env),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
