@@ -31,7 +31,7 @@ def testbed() -> Iterator[Testbed]:
     spec = TestbedSpec(
         f"sources-{os.getpid()}",
         control_plane=ControlPlaneSpec(cluster_cidrs=("10.147.0.0/16",), control_plane_node="cp1"),
-        cilium=CiliumOperatorSpec(),
+        cilium=CiliumOperatorSpec(ipam="kubernetes"),
         kwok=KwokSpec(exec_answers=agent_answers("healthy")),
     )
     with Testbed.up(spec) as made:
@@ -112,6 +112,8 @@ def test_lists_that_kubectl_wrote_say_the_same(testbed: Testbed, tmp_path: Path)
             (folder / f"{resource.name}.{form}").write_text(done.stdout, encoding="utf-8")
         else:
             assert "the server doesn't have a resource type" in done.stderr, done.stderr
+    version = [kubectl, "--kubeconfig", str(testbed.kubeconfig), "version", "-o", "json"]
+    (folder / "version.json").write_text(subprocess.run(version, capture_output=True, text=True, check=True).stdout)
     live = audit(tmp_path, kubeconfig=str(testbed.kubeconfig))
     dumped = audit(tmp_path, source="snapshot", snapshot=str(folder))
 
