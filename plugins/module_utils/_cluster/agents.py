@@ -37,10 +37,11 @@ _PATIENCE = 20
 
 
 class _Patience:
-    """Counts who answered. ``lost`` once enough agents were asked in vain."""
+    """Counts who answered. ``lost`` once enough agents were asked in vain; ``refused`` is the first missing permission."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
+        self.refused: ApiError | None = None
         self._lock = threading.Lock()
         self._answered = self._silent = 0
 
@@ -98,6 +99,8 @@ def _ask(
     node, pod, phase = agent
     if phase not in ("", "Running"):
         return agent_entry(node, pod, error=f"the pod is {phase}, not Running")
+    if patience.refused is not None:
+        raise patience.refused
     if patience.lost:
         error = f"it was not asked, because none of the first {patience.limit} agents answered within {timeout:g} s"
         return agent_entry(node, pod, error=error)
@@ -116,6 +119,7 @@ def _ask(
         return agent_entry(node, pod, **answers, error=f"no answer to {missing[0]} within {timeout:g} s")
     except ApiError as error:
         if error.status == 403:
+            patience.refused = error
             raise
         return agent_entry(node, pod, **answers, error=error.server_message or str(error))
     except UpkeepError as error:

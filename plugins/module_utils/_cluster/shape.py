@@ -174,7 +174,7 @@ SHAPES: Mapping[str, Shape] = {
         "flannel_subnets": [str],
         "conflists": [{"file": str, "plugins": list, "subnets": [str], "bridge": str}],
     },
-    "kvstore": {"kind": str, "count": int},
+    "kvstore": {"kind": str, "count": int, "time": str},
 }
 _WORDS: Mapping[type, str] = {
     str: "a text",

@@ -24,6 +24,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.agent_metric
     OPERATOR,
     WANTED_METRICS,
 )
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.kvstore_status import summarize_keys
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.log_patterns import matching
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.prometheus_text import parse
 
@@ -176,15 +177,12 @@ def is_answer(base: str) -> bool:
     return any(pattern.match(base) for pattern in (_STATUS, _ENDPOINTS, _CONFIG, _DEBUG_INFO))
 
 
-def kvstore(file: SnapshotFile, kind: str) -> Object | None:
-    """The entry of ``kvstore``: how many keys there are below one prefix; None when the file does not tell.
+def kvstore(file: SnapshotFile) -> list[Object]:
+    """Entries of ``kvstore``: what the keys below one prefix say; none when the file does not tell.
 
     Only ``cilium kvstore get --recursive -o json`` writes such files: an object with a member for each key.
     """
     try:
-        content = _answer(file)
+        return summarize_keys(_answer(file))
     except BadContent:
-        return None
-    if isinstance(content, (dict, list)):
-        return {"kind": kind, "count": len(content)}
-    return None
+        return []

@@ -84,9 +84,11 @@ def _read_answers(dump: Sysdump, collected: Collected) -> None:
     agents = snapshot_answers.agents(dump.bugtool, pods)
     if agents:
         collected.resources["agents"] = agents
-    counts = [snapshot_answers.kvstore(file, kind) for kind, file in sorted(dump.kvstore, key=lambda one: one[0])]
-    if any(counts):
-        collected.resources["kvstore"] = [one for one in counts if one is not None]
+    keys = [
+        one for _kind, file in sorted(dump.kvstore, key=lambda one: one[0]) for one in snapshot_answers.kvstore(file)
+    ]
+    if keys:
+        collected.resources["kvstore"] = keys
 
 
 def _reasons(dump: Sysdump, told: ToldByLog, collected: Collected) -> dict[str, str]:

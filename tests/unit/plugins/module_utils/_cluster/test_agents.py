@@ -114,7 +114,7 @@ def test_a_missing_permission_ends_it(ask: Any) -> None:
 
     with pytest.raises(ApiError):
         ask(answer, 500)
-    assert len(tried) < 100
+    assert len(tried) <= 10  # no more than are asked at once
 
 
 def test_a_broken_way_to_all_kubelets(ask: Any) -> None:
