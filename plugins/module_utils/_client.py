@@ -196,14 +196,27 @@ class KubeClient:
         }
         return self.request("POST", f"/api/v1/namespaces/{namespace}/pods/{name}/eviction", body=body)
 
-    def allowed(self, verb: str, resource: str, *, group: str = "", subresource: str = "", namespace: str = "") -> bool:
-        """Whether our credentials may do this (SelfSubjectAccessReview; an empty namespace means all of them)."""
+    def allowed(
+        self,
+        verb: str,
+        resource: str,
+        *,
+        group: str = "",
+        subresource: str = "",
+        namespace: str = "",
+        name: str = "",
+    ) -> bool:
+        """Whether our credentials may do this (SelfSubjectAccessReview).
+
+        An empty namespace means all of them, and an empty name every object.
+        """
         attributes = {
             "verb": verb,
             "group": group,
             "resource": resource,
             "subresource": subresource,
             "namespace": namespace,
+            "name": name,
         }
         review = self.request(
             "POST",
