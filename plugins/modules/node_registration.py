@@ -59,36 +59,54 @@ options:
       - Use one folder for each cluster.
     type: path
     required: true
-  host_identity:
+  host_report:
     description:
-      - What was read on the host that is taken for the Node's machine. With it, O(state=captured) fails before anything
-        is written when the host is another machine, or when its kubelet could not register again.
+      - What the role's C(read_host.sh) has printed on the host that is taken for the Node's machine. With it,
+        O(state=captured) fails before anything is written when the host is another machine, when its kubelet could not
+        register again, or when it could not be worked on; and it returns RV(host).
     type: dict
     suboptions:
       host:
         description: Name of the host, for messages.
         type: str
         required: true
-      machine_id:
-        description: Content of C(/etc/machine-id).
+      text:
+        description: The lines that were printed.
         type: str
         required: true
-      boot_id:
-        description: Content of C(/proc/sys/kernel/random/boot_id).
+      unit:
+        description: Systemd unit of the kubelet. V(auto) takes the one of the known distributions that is there.
         type: str
-        default: ""
-      client_certificate:
-        description:
-          - The kubelet's client certificate in PEM form. A key in the same text is ignored.
-          - Without it, its validity is not checked.
-        type: str
-        default: ""
+        default: auto
+      min_free_mib:
+        description: How much room the file systems of kubelet and container runtime must have, in MiB.
+        type: int
+        default: 512
+      accepted_risks:
+        description: Names of risks to take, such as V(fixed-cni-subnet).
+        type: list
+        elements: str
+        default: []
+  registration:
+    description:
+      - V(precreated) creates the Node here, before its kubelet starts, so that it is cordoned and has everything from
+        its first moment.
+      - V(kubelet) leaves that to the kubelet, where a cloud controller initialises only Nodes that a kubelet has
+        created. O(state=precreated) only notes it then, and O(state=registered) cordons and taints the Node in the moment
+        in which it appears. Until then pods may be bound to it.
+    type: str
+    choices: [precreated, kubelet]
+    default: precreated
   pod_cidrs:
     description:
-      - Give the new Node these pod CIDRs instead of waiting for an allocator.
+      - Give the new Node these pod CIDRs instead of waiting for an allocator. They are checked before anything is deleted.
     type: list
     elements: str
     default: []
+  keep_pod_cidrs:
+    description: Give the new Node the pod CIDRs of the old one, where O(pod_cidrs) names none.
+    type: bool
+    default: false
   delete_timeout:
     description: Seconds to wait until everything that belonged to the deleted Node is gone.
     type: int
@@ -171,6 +189,24 @@ ready_daemonsets:
   type: list
   elements: str
   sample: [kube-system/kube-proxy]
+drain_uid:
+  description: Uid of the Node that has to be drained before O(state=deleted). Empty when none has to.
+  returned: success
+  type: str
+  sample: 2b2ad0e4-0d0a-4f0a-8f0c-5b6d0f3f6d1e
+host:
+  description: How the host is worked on.
+  returned: O(state=captured) with O(host_report)
+  type: dict
+  sample:
+    unit: kubelet
+    distribution: Kubernetes
+    crictl: [crictl]
+    cni: bridge
+    links: [cni0]
+    folders: [/var/lib/cni/networks, /var/lib/cni/results]
+    files: [/etc/cni/net.d/10-containerd-net.conflist]
+    remove_sandboxes: true
 before_image:
   description: Path of the before-image.
   returned: success
@@ -197,7 +233,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeC
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster import live
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_manager import AllocatorSettings
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations import before_image
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.machine_identity import HostIdentity
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.host_readiness import HostQuestion
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.registration import (
     Outcome,
     Registration,
@@ -218,7 +254,8 @@ def allocator_settings(module: AnsibleModule, client: KubeClient) -> AllocatorSe
     settings = audit_settings(module.params)
     if settings.allocator is not None:
         return settings.allocator
-    if module.params["state"] not in ("precreated", "registered"):
+    chosen = module.params["pod_cidrs"] or module.params["keep_pod_cidrs"]
+    if module.params["state"] not in ("precreated", "registered", *(("captured",) if chosen else ())):
         return AllocatorSettings()
     return Context(live.collect(client), settings).allocator
 
@@ -239,6 +276,8 @@ def result_of(module: AnsibleModule, outcome: Outcome) -> dict[str, t.Any]:
         "pod_cidrs": before_image.pod_cidrs_of(node),
         "machine_id": str(info.get("machineID") or ""),
         "ready_daemonsets": outcome.image.ready_daemonsets,
+        "drain_uid": outcome.drain_uid,
+        **({"host": outcome.host.to_dict()} if outcome.host is not None else {}),
         "before_image": before_image.path_of(module.params["state_dir"], name),
         "actions": outcome.actions,
         "diff": {
@@ -250,11 +289,9 @@ def result_of(module: AnsibleModule, outcome: Outcome) -> dict[str, t.Any]:
     }
 
 
-def host_identity(option: t.Mapping[str, str] | None) -> HostIdentity | None:
+def host_question(option: t.Mapping[str, t.Any] | None) -> HostQuestion | None:
     """The option as the operation wants it."""
-    if option is None:
-        return None
-    return HostIdentity(**{key: (value or "").strip() for key, value in option.items()})
+    return None if option is None else HostQuestion(**option)
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
@@ -265,6 +302,8 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         state_dir=params["state_dir"],
         allocator=allocator_settings(module, client),
         pod_cidrs=tuple(params["pod_cidrs"]),
+        keep_pod_cidrs=params["keep_pod_cidrs"],
+        by_kubelet=params["registration"] == "kubelet",
         delete_timeout=params["delete_timeout"],
         cidr_timeout=params["cidr_timeout"],
         ready_timeout=params["ready_timeout"],
@@ -281,7 +320,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         heartbeat=heartbeat,
     )
     steps: dict[str, t.Callable[[], Outcome]] = {
-        "captured": lambda: registration.capture(host_identity(params["host_identity"])),
+        "captured": lambda: registration.capture(host_question(params["host_report"])),
         "deleted": registration.delete,
         "precreated": registration.precreate,
         "registered": registration.register,
@@ -305,16 +344,19 @@ def argument_spec() -> dict[str, t.Any]:
             "required": True,
         },
         "state_dir": {"type": "path", "required": True},
-        "host_identity": {
+        "host_report": {
             "type": "dict",
             "options": {
                 "host": {"type": "str", "required": True},
-                "machine_id": {"type": "str", "required": True},
-                "boot_id": {"type": "str", "default": ""},
-                "client_certificate": {"type": "str", "no_log": True, "default": ""},
+                "text": {"type": "str", "required": True},
+                "unit": {"type": "str", "default": "auto"},
+                "min_free_mib": {"type": "int", "default": 512},
+                "accepted_risks": {"type": "list", "elements": "str", "default": []},
             },
         },
+        "registration": {"type": "str", "choices": ["precreated", "kubelet"], "default": "precreated"},
         "pod_cidrs": {"type": "list", "elements": "str", "default": []},
+        "keep_pod_cidrs": {"type": "bool", "default": False},
         "delete_timeout": {"type": "int", "default": 180},
         "cidr_timeout": {"type": "int", "default": 60},
         "ready_timeout": {"type": "int", "default": 300},

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # For internal use of this collection only; the interface may change in any release.
-"""The end of validity of an X.509 certificate, read without a cryptography library.
+"""The end of validity and the name of an X.509 certificate, read without a cryptography library.
 
-Only what is needed of RFC 5280 is understood: Certificate -> TBSCertificate -> validity -> notAfter, in DER.
+Only what is needed of RFC 5280 is understood: Certificate -> TBSCertificate -> validity -> notAfter, and subject, in DER.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import re
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", re.DOTALL)
 _SEQUENCE, _INTEGER, _VERSION, _UTC_TIME, _GENERALIZED_TIME = 0x30, 0x02, 0xA0, 0x17, 0x18
 _LONG_FORM = 0x80
+_COMMON_NAME = bytes.fromhex("0603550403")  # the object identifier 2.5.4.3
 
 
 class CertificateError(ValueError):
@@ -28,6 +29,33 @@ def not_after(text: str) -> datetime.datetime:
 
     Raises CertificateError when there is none.
     """
+    body, position = _validity_of(text)
+    try:
+        validity = _content(body, position, _SEQUENCE)
+        return _time(validity, _after(validity, 0))
+    except (IndexError, UnicodeDecodeError) as error:
+        raise CertificateError("its certificate is damaged") from error
+
+
+def common_name(text: str) -> str:
+    """The common name of the first certificate in a PEM text; empty when its subject has none.
+
+    Raises CertificateError when there is no certificate.
+    """
+    body, position = _validity_of(text)
+    try:
+        subject = _content(body, _after(body, position), _SEQUENCE)
+        found = subject.find(_COMMON_NAME)
+        if found < 0:
+            return ""
+        _tag, start, end = _header(subject, found + len(_COMMON_NAME))
+        return subject[start:end].decode("utf-8")
+    except (IndexError, UnicodeDecodeError) as error:
+        raise CertificateError("its certificate is damaged") from error
+
+
+def _validity_of(text: str) -> tuple[bytes, int]:
+    """TBSCertificate, and where its validity begins."""
     found = _PEM.search(text)
     if found is None:
         raise CertificateError("there is no PEM certificate in it")
@@ -38,10 +66,8 @@ def not_after(text: str) -> datetime.datetime:
         position = _after(body, 0) if body[0] == _VERSION else 0
         position = _after(body, position)  # serial number
         position = _after(body, position)  # signature algorithm
-        position = _after(body, position)  # issuer
-        validity = _content(body, position, _SEQUENCE)
-        return _time(validity, _after(validity, 0))
-    except (binascii.Error, IndexError, UnicodeDecodeError) as error:
+        return body, _after(body, position)  # issuer
+    except (binascii.Error, IndexError) as error:
         raise CertificateError("its certificate is damaged") from error
 
 

@@ -36,6 +36,8 @@ EXCLUDED_ANNOTATIONS: tuple[str, ...] = (
 )
 #: Labels of the same kind. All others come back, also those of kubelet flags: an existing Node does not get them again.
 EXCLUDED_LABELS: tuple[str, ...] = ("management.cattle.io/*",)
+#: Our own taint, on a Node that its kubelet has created, until everything is back on it.
+REGISTERING_TAINT = "podnet.upkeep/registering"
 #: Taints that controllers set and remove from conditions, or that announce a removal that is over.
 EXCLUDED_TAINTS: tuple[str, ...] = (
     "node.kubernetes.io/not-ready",
@@ -49,6 +51,7 @@ EXCLUDED_TAINTS: tuple[str, ...] = (
     "ToBeDeletedByClusterAutoscaler",
     "DeletionCandidateOfClusterAutoscaler",
     "karpenter.sh/disrupted",
+    REGISTERING_TAINT,
 )
 
 

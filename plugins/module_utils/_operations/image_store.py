@@ -48,6 +48,14 @@ class ImageStore:
         chosen = {name: self._chosen(name, known) for name in sorted(names)}
         return {name: image for name, image in chosen.items() if image is not None}
 
+    def is_current(self, node_name: str) -> bool:
+        """Whether the journal knows that this Node was begun; without a journal there is nothing that could know better.
+
+        Every step is recorded, so a file alone is what another machine has finished long ago. Raises as :meth:`load` does.
+        """
+        known = self._journal.load() if self._journal is not None else None
+        return self._journal is None or (known is not None and node_name in known.unfinished())
+
     def save(self, image: BeforeImage) -> None:
         """Write an image, first into the folder, then into the cluster, where the journal also gets its step.
 

@@ -13,7 +13,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeC
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_manager import settings_from_options
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError, RefusedError, WaitTimeoutError
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations import before_image
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.machine_identity import HostIdentity
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.host_readiness import HostQuestion
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.registration import (
     Registration,
     RegistrationOptions,
@@ -285,14 +285,23 @@ def test_check_mode_writes_nothing(
     assert not (tmp_path / "state").exists()
 
 
+def question(host: str, machine_id: str, boot_id: str) -> HostQuestion:
+    """What a host with a kubelet and crictl says of itself."""
+    return HostQuestion(
+        host,
+        f"machine-id {machine_id}\nboot-id {boot_id}\nunit kubelet active enabled\ncrictl-command crictl\ncrictl ok\n",
+    )
+
+
 def test_host_identity(api: FakeApi, client: KubeClient, fast: FastClock, world: World, tmp_path: Path) -> None:
     """The wrong machine, and the right one after an unknown boot: nothing is written."""
     with pytest.raises(RefusedError, match="its machine-id is m9, the Node's is m1"):
-        registration(client, fast, tmp_path).capture(HostIdentity("web9", "m9", "b1"))
+        registration(client, fast, tmp_path).capture(question("web9", "m9", "b1"))
     with pytest.raises(RefusedError, match="boot-id"):
-        registration(client, fast, tmp_path).capture(HostIdentity("w1", "m1", "b9"))
+        registration(client, fast, tmp_path).capture(question("w1", "m1", "b9"))
     assert list(tmp_path.iterdir()) == []
-    assert registration(client, fast, tmp_path).capture(HostIdentity("w1", "M1", "b1")).changed
+    captured = registration(client, fast, tmp_path).capture(question("w1", "M1", "b1"))
+    assert captured.changed and captured.host is not None and captured.host.unit.name == "kubelet"
 
 
 def test_files_that_are_not_ours(
