@@ -146,9 +146,9 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
                 "it anew with the playbook podnet.upkeep.reassign_pod_cidrs."
             )
         return {"changed": False, "uid": uid_of(node), "pod_cidrs": present, "free_blocks": {}}
-    if module.check_mode:
-        choice = choice_of(read_context(client, settings), params)
-    else:
+    choice = choice_of(read_context(client, settings), params)
+    if not module.check_mode:
+        # chosen again under the lock: another one may have taken the same block meanwhile
         with PodCidrAssignment(client, params["namespace"]) as assignment:
             context = read_context(client, settings)
             choice = choice_of(context, params)

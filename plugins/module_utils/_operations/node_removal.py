@@ -26,7 +26,6 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._errors import ApiEr
 from ansible_collections.podnet.upkeep.plugins.module_utils._files import write_atomically
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations import node_silence
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.node_silence import Signs
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.registration import DEPENDENTS
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.removal_plan import TAINT, bound_pods
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.scheduling import (
     get_node,
@@ -38,6 +37,12 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.volumes 
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.waiting import Clock, Pending, wait_for
 
 _ATTEMPTS = 5
+#: Objects that belong to a Node by owner reference: {in words: path with the Node's name}.
+_DEPENDENTS: Mapping[str, str] = {
+    "Lease": "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{name}",
+    "CSINode": "/apis/storage.k8s.io/v1/csinodes/{name}",
+    "CiliumNode": "/apis/cilium.io/v2/ciliumnodes/{name}",
+}
 
 
 @dataclass(frozen=True)
@@ -203,7 +208,7 @@ class NodeRemoval:
             if node is not None and uid_of(node) == self._uid:
                 finalizers = (node.get("metadata") or {}).get("finalizers") or []
                 remains.append("the Node" + (f" (finalizers {', '.join(finalizers)})" if finalizers else ""))
-            for kind, path in DEPENDENTS.items():
+            for kind, path in _DEPENDENTS.items():
                 found = self._client.find(path.format(name=self._name))
                 if found is not None and self._uid in _owners(found):
                     remains.append(f"its {kind}")
