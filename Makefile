@@ -93,7 +93,7 @@ LINT_STAGES = \
   'mypy-tools|$(NEWEST)|env MYPYPATH=$(COLLECTIONS) $(LINT)/bin/mypy --config-file pyproject.toml --cache-dir $(BUILD)/mypy-tools tests/tools' \
   'ansible-lint|$(NEWEST)|env PATH=$(LINT)/bin:$(PATH) $(LINT)/bin/ansible-lint --offline --profile production' \
   'changelog|$(NEWEST)|$(LINT)/bin/antsibull-changelog lint' \
-  'docs|$(NEWEST)|env PATH=$(LINT)/bin:$(PATH) $(LINT)/bin/antsibull-docs lint-collection-docs --plugin-docs .' \
+  'docs|$(NEWEST)|env PATH=$(LINT)/bin:$(PATH) $(LINT)/bin/python tests/tools/docs_lint.py' \
   'sanity|$(NEWEST)|tests/tools/sanity.sh $(TARBALL) $(LATEST)' \
   'galaxy-importer|$(NEWEST)|env PATH=$(IMPORTER)/bin:$(PATH) tests/tools/galaxy_importer.sh $(TARBALL) $(IMPORTER)'
 UNIT_STAGES = \

@@ -25,10 +25,8 @@ class _Indented(yaml.SafeDumper):
 
 def manifest() -> str:
     """The whole file."""
-    documents = yaml.dump_all(
-        manifests(AccessOptions()), Dumper=_Indented, explicit_start=True, sort_keys=False, width=120
-    )
-    return HEAD + str(documents)
+    whole = {"apiVersion": "v1", "kind": "List", "items": manifests(AccessOptions())}
+    return HEAD + yaml.dump(whole, Dumper=_Indented, explicit_start=True, sort_keys=False, width=120)
 
 
 if __name__ == "__main__":

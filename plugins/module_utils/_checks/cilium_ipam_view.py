@@ -162,7 +162,9 @@ class CiliumIpam:
         if self.mode == MULTI_POOL:
             made.restore_multi_pool(mine)
         else:
-            made.restore_cluster_pool(CLUSTER_POOL, {name: [cidr for _, cidr in held] for name, held in mine.items()})
+            made.restore_cluster_pool(
+                CLUSTER_POOL, {name: [cidr for _pool, cidr in held] for name, held in mine.items()}
+            )
         return made
 
     def ignored(self, name: str) -> bool:

@@ -83,7 +83,7 @@ class CiliumView:
     @functools.cached_property
     def full_version(self) -> tuple[int, int, int] | None:
         """Version by the image's tag, patch 0 when the tag has none; None when the tag does not tell."""
-        match = _VERSION.search(self.image.split("@")[0])
+        match = _VERSION.search(self.image.split("@", maxsplit=1)[0])
         return None if match is None else (int(match[1]), int(match[2]), int(match[3] or 0))
 
     @property

@@ -161,7 +161,7 @@ def _controller_manager_version(context: Context) -> Version | None:
     for pod in context.state.of("pods"):
         if is_controller_manager(pod):
             for container in (pod.get("spec") or {}).get("containers") or ():
-                tag = str(container.get("image") or "").split("@")[0].rpartition(":")[2]
+                tag = str(container.get("image") or "").split("@", maxsplit=1)[0].rpartition(":")[2]
                 if (found := version(tag)) is not None:
                     return found
     return version(context.state.server_version)

@@ -24,7 +24,6 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks.identity_pen
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import Object, name_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.identity_classes import (
     CLASSES,
-    IN_USE,
     OUT_OF_RANGE,
     ClassRules,
     UnusedIdentity,
@@ -164,7 +163,8 @@ class IdentityView:
     def awaited(self) -> Awaited:
         """What live pods without endpoint wait for."""
         context = self._context()
-        assert context is not None, "who asks holds the context"
+        if context is None:
+            raise AssertionError("who asks holds the context")
         return Awaited(context)
 
     def describe(self, place: int) -> UnusedIdentity:
@@ -257,7 +257,6 @@ class IdentityView:
         return {name: self.classes.count(index) for index, name in enumerate(CLASSES)}
 
 
-assert CLASSES[0] == IN_USE
 _VIEWS: weakref.WeakKeyDictionary[Context, IdentityView] = weakref.WeakKeyDictionary()
 
 

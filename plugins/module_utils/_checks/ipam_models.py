@@ -78,7 +78,8 @@ def _agents(context: Context, pods: AgentPods, models: Mapping[str, IpamModel]) 
         if node["metadata"].get("deletionTimestamp") or labels_of(node).get("kubernetes.io/os") == "windows":
             continue
         if not pods.running.get(name, frozenset()).intersection(names):
-            missing.setdefault(next(one for one in names if one in pods.seen), []).append(name)
+            seen = next((one for one in names if one in pods.seen), "")
+            missing.setdefault(seen, []).append(name)
     ready = {name_of(node): condition(node, "Ready") for node in context.state.nodes}
     for agent, nodes in sorted(missing.items()):
         text = f"{len(nodes)} Nodes have no running pod of DaemonSet {agent}: {named(nodes)}"

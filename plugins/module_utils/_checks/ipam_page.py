@@ -153,7 +153,7 @@ def _aws_sizes(context: Context) -> Iterator[str]:
         )
     )
     for kind, count in most_common(one.instance_type or "(no label)" for one in nodes)[:10]:
-        limits = next(one.limits for one in nodes if (one.instance_type or "(no label)") == kind)
+        limits = next((one.limits for one in nodes if (one.instance_type or "(no label)") == kind), None)
         if limits is None:
             yield f"Size: {count} Nodes {kind}: how many addresses they hold is not known."
             continue

@@ -36,7 +36,7 @@ def collect_metrics(
     *,
     concurrency: int = 10,
     timeout: float = 10.0,
-    ports: Mapping[str, int] = DEFAULT_PORTS,
+    ports: Mapping[str, int] | None = None,
 ) -> list[Object]:
     """The entries of the resource ``metrics``: one for each of the pods, in their order.
 
@@ -48,7 +48,10 @@ def collect_metrics(
     if not pods:
         return []
     with ThreadPoolExecutor(max(1, min(concurrency, len(pods)))) as pool:
-        futures = [pool.submit(_read, client, component, pod, ports[component], timeout) for component, pod in pods]
+        futures = [
+            pool.submit(_read, client, component, pod, (ports or DEFAULT_PORTS)[component], timeout)
+            for component, pod in pods
+        ]
         try:
             return [future.result() for future in futures]
         except ApiError:

@@ -102,7 +102,11 @@ def prune_endpoint(obj: Mapping[str, t.Any]) -> Object:
     identity = status.get("identity")
     if identity:
         number = identity.get("id")
-        kept["identity"] = _shared_identity(number) if type(number) is int else pick(identity, "id")
+        kept["identity"] = (
+            _shared_identity(number)
+            if isinstance(number, int) and not isinstance(number, bool)
+            else pick(identity, "id")
+        )
     if status.get("state") is not None:
         kept["state"] = shared(status["state"])
     if status.get("networking"):

@@ -72,7 +72,7 @@ def shared_owner(kind: str, name: str, uid: str) -> list[Object]:
 
 def shared(value: t.Any) -> t.Any:
     """One text in memory for all equal ones. What is no text (in a broken file) is left to the check of shapes."""
-    return sys.intern(value) if type(value) is str else value
+    return sys.intern(value) if isinstance(value, str) else value
 
 
 def labels_of(metadata: Mapping[str, t.Any]) -> t.Any:

@@ -34,7 +34,7 @@ class Header:
 
 
 # an object of a list or a document that is no list; None at the end of a list
-Entry = tuple[Header, dict[str, t.Any] | None]
+Entry: t.TypeAlias = "tuple[Header, dict[str, t.Any] | None]"
 
 
 def no_constant(text: str) -> t.NoReturn:

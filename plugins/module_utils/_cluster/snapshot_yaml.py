@@ -26,10 +26,9 @@ _ITEM = re.compile(rb"( *)-(?:[ \t]|\r?\n|$)")
 _TOP_KEY = re.compile(rb"(kind|apiVersion):[ \t]+[\"']?([A-Za-z0-9./-]+)")
 # {kind: (key, key below it)} of objects that no check needs: passed over before parsing
 Unneeded = Mapping[str, Collection[tuple[bytes, bytes]]]
-_NOTHING: Unneeded = {}
 
 
-def entries(stream: t.BinaryIO, unneeded: Unneeded = _NOTHING, kind: str = "") -> Iterator[Entry]:
+def entries(stream: t.BinaryIO, unneeded: Unneeded | None = None, kind: str = "") -> Iterator[Entry]:
     """Objects of all documents of a stream, one at a time. Raises BadContent.
 
     ``kind`` is that of items which do not say theirs; without it nothing of them is unneeded.
@@ -45,7 +44,7 @@ def entries(stream: t.BinaryIO, unneeded: Unneeded = _NOTHING, kind: str = "") -
             if not lines.line:
                 lines.next()
                 continue
-        yield from _document(lines, Header(number), lambda indent: _Skipping(indent, unneeded, kind))
+        yield from _document(lines, Header(number), lambda indent: _Skipping(indent, unneeded or {}, kind))
 
 
 class _Lines:

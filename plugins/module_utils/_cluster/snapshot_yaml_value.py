@@ -63,7 +63,7 @@ def _build(yaml: t.Any, parser: t.Any) -> t.Any:
     while (event := parser.get_event()) is not None:
         kind = type(event)
         if kind is scalar:
-            if type(place) is dict and key is None:
+            if isinstance(place, dict) and key is None:
                 key = event.value
                 continue
             value = event.value if event.implicit[1] else _plain(event)
@@ -78,7 +78,7 @@ def _build(yaml: t.Any, parser: t.Any) -> t.Any:
             raise BadContent(f"uses the YAML alias *{event.anchor}; write it without aliases, as kubectl does")
         else:
             continue
-        if type(place) is dict:
+        if isinstance(place, dict):
             if key is None:
                 raise BadContent("is no YAML of Kubernetes: a key is no text")
             place[key] = value

@@ -49,7 +49,7 @@ def image_version(image: str) -> Version | None:
 
 def image_release(image: str) -> str:
     """What tells images of agents apart for a person: the tag, else the digest, else the whole text."""
-    name, _, digest = image.partition("@")
+    name, _at, digest = image.partition("@")
     tag = name.rsplit("/", 1)[-1].partition(":")[2]
     return tag or digest or image
 

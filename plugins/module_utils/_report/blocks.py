@@ -24,7 +24,7 @@ class FindingIds:
         return ", ".join(self.ids)
 
 
-Cell = str | int | float | FindingIds
+Cell: t.TypeAlias = "str | int | float | FindingIds"
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Table:
     left_out: int = 0
 
 
-Block = Paragraph | Facts | Table
+Block: t.TypeAlias = "Paragraph | Facts | Table"
 
 
 @dataclass(frozen=True)

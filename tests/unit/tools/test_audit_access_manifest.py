@@ -31,7 +31,7 @@ def test_the_manifest_is_of_these_permissions(tool: ModuleType) -> None:
 
 def test_nothing_in_it_writes() -> None:
     """Neither a verb that writes nor a wildcard, and no secret."""
-    for document in yaml.safe_load_all(MANIFEST.read_text(encoding="utf-8")):
+    for document in yaml.safe_load(MANIFEST.read_text(encoding="utf-8"))["items"]:
         for rule in document.get("rules") or ():
             assert set(rule["verbs"]) <= {"get", "list"}
             assert not {"*", "secrets"} & {*rule["resources"], *rule["apiGroups"]}

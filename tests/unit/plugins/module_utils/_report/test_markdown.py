@@ -79,7 +79,7 @@ def test_any_text_stays_in_its_row(name: str) -> None:
     """Whatever a name holds, the table of Nodes has one row for it with five cells."""
     result = audited(nodes=[node("plain", "10.0.0.0/24")])
     result["nodes"][0].update(name=name, provider=None, if_deleted=None, addresses=None)
-    row = markdown(result).split("## Nodes")[1].strip().split("\n")[2]
+    row = markdown(result).split("\n## Nodes\n", 1)[1].strip().split("\n")[2]
     assert row.startswith("| ") and row.endswith("| 10.0.0.0/24 | True | ok |  |")
     cells = row.replace("\\\\", "").replace("\\|", "").split("|")
     assert len(cells) == 7
