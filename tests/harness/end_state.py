@@ -22,7 +22,8 @@ _OWNERS_ANNOTATIONS = frozenset(
     {"node.alpha.kubernetes.io/ttl", "volumes.kubernetes.io/controller-managed-attach-detach"}
 )
 _RUN = "podnet-upkeep-reassign-pod-cidrs"
-_UNIT = "systemctl is-active kubelet; systemctl is-enabled kubelet; crictl pods --state ready -o json"
+UNIT = "kubelet"
+_SCRIPT = "systemctl is-active kubelet; systemctl is-enabled kubelet; crictl pods --state ready -o json"
 
 
 def end_state(testbed: Testbed, state_dir: Path) -> dict[str, Any]:
@@ -97,13 +98,13 @@ def _daemonset_pods(testbed: Testbed, name: str) -> list[str]:
 def _host(testbed: Testbed, node: Mapping[str, Any] | None, name: str) -> dict[str, Any]:
     """What kubelet and CNI left on the host, held against the Node and its pods."""
     facts = testbed.hosts[name].facts()
-    words = testbed.hosts[name].run(_UNIT, check=False).stdout.split("\n", 2)
+    words = testbed.hosts[name].run(_SCRIPT, check=False).stdout.split("\n", 2)
     blocks = [ipaddress.ip_network(text) for text in (node or {}).get("spec", {}).get("podCIDRs", ())]
     pods = workload.pods_on(testbed, name)
     ours = {entry["ip"] for pod in pods for entry in pod.get("status", {}).get("podIPs") or ()}
     sandboxes = {str(one["metadata"]["name"]) for one in _items(words[2])}
     return {
-        "kubelet": words[:2],
+        UNIT: words[:2],
         "bridge": [text for text in facts.bridge_addresses if not _within(text.partition("/")[0], blocks)],
         "subnets": [text for text in facts.subnets if ipaddress.ip_network(text) not in blocks],
         "leases of nobody": sorted(set(facts.leases) - ours),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .api_requests import RequestFollower
@@ -11,8 +12,9 @@ from .stepped_run import Step, StepEvent, SteppedRun
 
 #: A place in a step: its start, its end, or (a number) after that write of it.
 Place = str | int
-_MOST_KILLS_IN_A_STEP = 8
-_HALFWAY = 0.25  # seconds: into a command on a host, which takes 0.3 to 1
+CONTROLLER = "localhost"
+_MOST_WRITES = 8
+_INTO_A_COMMAND = 0.25  # seconds; commands on hosts take 0.3 to 1
 
 
 @dataclass(frozen=True)
@@ -22,10 +24,10 @@ class Kill:
     step: Step
     place: Place
     host: str
-    tree: bool
+    tree: bool = False
 
     def __str__(self) -> str:
-        return f"{self.step}, {self.place}, {self.host}, {'all' if self.tree else 'main process'}"
+        return f"{self.step}, {self.place}, {self.host}, {'everything' if self.tree else 'main process'}"
 
 
 def loud_steps() -> list[Step]:
@@ -44,53 +46,76 @@ def reaches_cluster(step: Step) -> bool:
     return step.action.startswith("podnet.upkeep.")
 
 
+def places_of(step: Step) -> list[Place]:
+    """Where a step can be interrupted; of its writes some may not happen."""
+    return ["start", *range(1, _MOST_WRITES + 1 if reaches_cluster(step) else 2), "end"]
+
+
 class Killer:
-    """Starts the command of a scene and kills it."""
+    """Starts the command of a scene and kills it; `kills` says where that was."""
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self.kills: list[str] = []
 
-    def run_until(self, kill: Kill) -> bool:
-        """Run the command until it is killed; False when it came to its (good) end first."""
-        follower: list[RequestFollower] = []
+    def everywhere(self, *targets: tuple[Step, str]) -> None:
+        """Kill at every place of each (step, host) in turn, going on with the same command, until a run ends well.
+
+        After a kill the step may be done, and is not reached any more; then it is the next one's turn.
+        """
+        waiting = [[Kill(step, place, host) for place in places_of(step)] for step, host in targets]
+        while True:
+            number = len(self.kills)
+            armed = [Kill(one[0].step, one[0].place, one[0].host, bool(number % 2)) for one in waiting if one]
+            hit = self.run_until(*armed)
+            if hit is None:
+                return
+            while waiting[0] == [] or (waiting[0][0].step, waiting[0][0].host) != (hit.step, hit.host):
+                del waiting[0]
+            done = waiting[0].pop(0)
+            if done.place != hit.place:
+                waiting[0].clear()
+
+    def run_until(self, *kills: Kill) -> Kill | None:
+        """Run the command until the first of the kills that it reaches; None when it came to its (good) end first.
+
+        Returns that kill, with the place "end" when the step ended before its n-th write.
+        """
+        hit: list[Kill] = []
+        followers: list[RequestFollower] = []
 
         def handle(run: SteppedRun, event: StepEvent, host: str) -> None:
-            if event.step != kill.step or host != kill.host or run.killed_at:
-                return
-            if event.kind == "start":
-                self._begin(kill, run, follower)
-            elif event.outcome != "skipped":
-                run.kill(tree=kill.tree)  # its end, or a write that it did not have
+            for kill in kills:
+                if run.killed_at is None and kill.step == event.step and kill.host == host:
+                    if event.kind == "start" and kill.place != "end":
+                        hit.append(kill)
+                        self._arm(kill, run, followers)
+                    elif event.kind == "end":
+                        hit.append(Kill(kill.step, "end", kill.host, kill.tree))
+                        run.kill(tree=kill.tree)
 
-        run = self._scene.start(at_host(list(self._scene.testbed.hosts), handle))
+        run = self._scene.start(at_host([*self._scene.testbed.hosts, CONTROLLER], handle))
         done = run.finish()
-        for one in follower:
-            one.stop()
+        for follower in followers:
+            follower.stop()
         if run.killed_at is None:
             assert_succeeded(done)
-            return False
+            return None
         assert done.returncode == -9
-        self.kills.append(str(kill))
-        return True
+        self.kills.append(str(hit[-1]))
+        return hit[-1]
 
-    def _begin(self, kill: Kill, run: SteppedRun, follower: list[RequestFollower]) -> None:
+    def _arm(self, kill: Kill, run: SteppedRun, followers: list[RequestFollower]) -> None:
         if kill.place == "start":
             run.kill(tree=kill.tree)
         elif isinstance(kill.place, int) and reaches_cluster(kill.step):
             log = self._scene.testbed.audit_log
-            follower.append(RequestFollower(log, OPERATOR, kill.place, lambda: run.kill(tree=kill.tree)))
-        elif isinstance(kill.place, int):
-            run.kill_later(_HALFWAY * kill.place, tree=kill.tree)
+            followers.append(RequestFollower(log, OPERATOR, kill.place, lambda: run.kill(tree=kill.tree)))
+        else:
+            run.later(_INTO_A_COMMAND, lambda: run.kill(tree=kill.tree))
 
-    def kill_everywhere(self, step: Step, host: str, places: Sequence[Place] = ()) -> bool:
-        """Kill at the start of a step, after each of its writes, and at its end, each time going on with the same command.
 
-        It ends when the step is not reached any more, because it was done; the run is over then (True).
-        """
-        for number, place in enumerate(places or places_of(step)):
-            if not self.run_until(Kill(step, place, host, tree=bool(number % 2))):
-                return True
-            if self.ended_early:  # it has no more writes than this
-                return not self.run_until(Kill(step, "end", host, tree=True))
-        return False
+def pairs(steps: Sequence[Step]) -> list[tuple[Step, Step]]:
+    """Each step with the one after it; the last one of an odd number with the first."""
+    padded = [*steps, steps[0]] if len(steps) % 2 else list(steps)
+    return list(zip(padded[::2], padded[1::2], strict=True))

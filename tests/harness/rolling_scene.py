@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from testbed import ControlPlaneSpec, HostSpec, Testbed, TestbedSpec
@@ -17,7 +18,7 @@ from testbed.hosts import drift
 
 from . import workload
 from .cluster_watch import ClusterWatch
-from .end_state import end_state, wait_for_state
+from .end_state import UNIT, end_state, wait_for_state
 from .playbook import PlaybookRun
 from .safety_rules import violations
 from .stepped_run import Handler, SteppedRun
@@ -29,6 +30,8 @@ REPLICAS = 3
 LABELS = {"rack": "r1", "node-role.kubernetes.io/worker": ""}
 ANNOTATIONS = {"example.com/note": "keep"}
 TAINT = {"key": "dedicated", "value": "x", "effect": "PreferNoSchedule"}
+# the taint is there to be kept, not to keep the Deployment away
+_TOLERATING = {"spec": {"template": {"spec": {"tolerations": [{"key": TAINT["key"], "operator": "Exists"}]}}}}
 _FOREIGN = {"h1": "10.200.7.0/24", "h2": "10.200.8.0/24", "h3": "10.200.9.0/24"}
 
 
@@ -40,6 +43,7 @@ class Scene:
         self.state_dir = Path(testbed.directory) / "before-images"
         self.kubeconfig = testbed.kubeconfig_for(OPERATOR, ("system:masters",))
         self.healthy: dict[str, Any] = {}
+        self.is_healthy = True
 
     @classmethod
     @contextmanager
@@ -56,10 +60,16 @@ class Scene:
                 testbed.client.patch(f"/api/v1/nodes/{host}", patch)
             testbed.client.patch(f"/api/v1/nodes/{hosts[0]}", {"spec": {"taints": [TAINT]}})
             workload.deploy(testbed, replicas=REPLICAS)
+            testbed.client.patch("/apis/apps/v1/namespaces/default/deployments/web", _TOLERATING)
             scene = cls(testbed)
             scene.wait_workload()
-            scene.healthy = end_state(testbed, scene.state_dir)
+            workload.wait_until("the hosts are tidy", scene._is_tidy)
             yield scene
+
+    def _is_tidy(self) -> bool:
+        """Whether nothing on the hosts is without its pod, so that this is the state to compare with."""
+        self.healthy = end_state(self.testbed, self.state_dir)
+        return not any(value for host in self.healthy["hosts"].values() for name, value in host.items() if name != UNIT)
 
     # -- before a case ---------------------------------------------------------------------------------------------
 
@@ -67,7 +77,20 @@ class Scene:
         """Give hosts podCIDRs out of range: all looks healthy, and the audit names them."""
         with ThreadPoolExecutor(len(hosts)) as pool:
             list(pool.map(lambda host: drift.make_drifted(self.testbed, host, (_FOREIGN[host],)), hosts))
+        self.spread_workload()
+
+    def spread_workload(self) -> None:
+        """Let the scheduler place the Deployment's pods anew, so that there is something to evict on every host."""
+        client = self.testbed.client
+        for pod in client.list("/api/v1/namespaces/default/pods", params={"labelSelector": "app=web"}):
+            path = f"/api/v1/namespaces/default/pods/{pod['metadata']['name']}"
+            client.delete(path, {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0})
         self.wait_workload()
+        workload.wait_until("every host runs a pod of the Deployment", self._is_spread)
+
+    def _is_spread(self) -> bool:
+        pods = self.testbed.client.list("/api/v1/namespaces/default/pods", params={"labelSelector": "app=web"})
+        return {pod["spec"].get("nodeName") for pod in pods if workload.is_ready(pod)} == set(self.testbed.hosts)
 
     def wait_workload(self) -> None:
         """Wait until every pod of the workload is Ready."""
@@ -109,6 +132,7 @@ class Scene:
     def wait_healthy(self, changed: Mapping[str, Any] | None = None) -> None:
         """The state becomes that of the healthy cluster at the beginning; `changed` replaces parts of it."""
         wait_for_state(self.testbed, self.state_dir, {**self.healthy, **(changed or {})})
+        self.is_healthy = not changed
 
     def uids(self) -> dict[str, str]:
         """Uid of each host's Node."""
@@ -118,6 +142,32 @@ class Scene:
         """The Node object."""
         node: dict[str, Any] = self.testbed.client.get(f"/api/v1/nodes/{name}")
         return node
+
+
+class Scenes:
+    """One scene after another: a case that did not leave its cluster healthy leaves none to the next."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._stack = ExitStack()
+        self._scene: Scene | None = None
+
+    def __enter__(self) -> Scenes:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    @contextmanager
+    def healthy(self) -> Iterator[Scene]:
+        """A healthy scene for one case, which has to say (`wait_healthy`) that it leaves it healthy."""
+        if self._scene is None or not self._scene.is_healthy:
+            self._stack.close()
+            self._scene = self._stack.enter_context(Scene.up(self._name))
+        self._scene.is_healthy = False
+        yield self._scene
 
 
 def assert_succeeded(done: PlaybookRun) -> None:

@@ -51,7 +51,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         event = {
             "kind": kind,
             "file": Path(path).name,
-            "task": str(task.get_name(include_role_fqcn=False)).rpartition(" : ")[2],
+            "task": str(task.name or task.get_name()),  # as it is written: names may have templates
             "action": str(task.action),
             "host": host,
             "outcome": outcome,

@@ -1,0 +1,111 @@
+"""Holds back what a step waits for, so that a test can do something in the middle of the wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from testbed import Testbed
+
+from . import faults, workload
+
+_BUDGET = "/apis/policy/v1/namespaces/default/poddisruptionbudgets/web"
+_FINALIZER = "testbed.local/hold"
+
+
+@dataclass(frozen=True)
+class Hold:
+    """`task` waits from `begin` to `end`; it is in its wait `seconds` after its start."""
+
+    name: str
+    task: str
+    begin: Callable[[Testbed, str], object]
+    end: Callable[[Testbed, str], object]
+    seconds: float = 3.0
+
+
+def _forbid_evictions(testbed: Testbed, _host: str) -> None:
+    testbed.client.patch(_BUDGET, {"spec": {"minAvailable": "100%"}})
+    workload.wait_until("evictions are forbidden", lambda: _allowed(testbed) == 0)
+
+
+def _allowed(testbed: Testbed) -> int:
+    return int(testbed.client.get(_BUDGET)["status"]["disruptionsAllowed"])
+
+
+def _allow_evictions(testbed: Testbed, _host: str) -> None:
+    replicas = testbed.client.get("/apis/apps/v1/namespaces/default/deployments/web")["spec"]["replicas"]
+    testbed.client.patch(_BUDGET, {"spec": {"minAvailable": replicas - 1}})
+
+
+def _add_finalizer(testbed: Testbed, host: str) -> None:
+    testbed.client.patch(f"/api/v1/nodes/{host}", {"metadata": {"finalizers": [_FINALIZER]}})
+
+
+def _remove_finalizer(testbed: Testbed, host: str) -> None:
+    node: dict[str, Any] | None = testbed.client.find(f"/api/v1/nodes/{host}")
+    if node is not None and node["metadata"].get("finalizers"):
+        testbed.client.patch(f"/api/v1/nodes/{host}", {"metadata": {"finalizers": None}})
+
+
+def _stop_controllers(testbed: Testbed, _host: str) -> None:
+    testbed.control_plane.stop_component("kube-controller-manager")
+
+
+def _start_controllers(testbed: Testbed, _host: str) -> None:
+    faults.restart_controller_manager(testbed)
+
+
+def _lose_daemonset_pod(testbed: Testbed, host: str) -> None:
+    """No controller makes the deleted pod anew."""
+    _stop_controllers(testbed, host)
+    pods = testbed.client.list("/api/v1/namespaces/kube-system/pods", params={"labelSelector": "app=agent"})
+    for pod in pods:
+        if pod["spec"].get("nodeName") == host:
+            path = f"/api/v1/namespaces/kube-system/pods/{pod['metadata']['name']}"
+            testbed.client.delete(path, {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0})
+
+
+def _freeze(unit: str) -> Callable[[Testbed, str], object]:
+    return lambda testbed, host: faults.in_guest(testbed, host, f"systemctl kill --signal=STOP {unit}")
+
+
+def _thaw(unit: str) -> Callable[[Testbed, str], object]:
+    return lambda testbed, host: faults.in_guest(testbed, host, f"systemctl kill --signal=CONT {unit}")
+
+
+HOLDS = (
+    Hold("eviction", "Cordon and drain", _forbid_evictions, _allow_evictions),
+    Hold(
+        "deletion",
+        "Delete the Node and wait until everything that belonged to it is gone",
+        _add_finalizer,
+        _remove_finalizer,
+    ),
+    Hold(
+        "allocation",
+        "Create the Node anew, cordoned, and wait for its podCIDRs",
+        _stop_controllers,
+        _start_controllers,
+    ),
+    Hold(
+        "registration",
+        "Wait until the kubelet has taken its Node over",
+        _freeze("kubelet"),
+        _thaw("kubelet"),
+    ),
+    Hold(
+        "daemonsets",
+        "Replace pods with addresses of the old range, and wait for the DaemonSets",
+        _lose_daemonset_pod,
+        _start_controllers,
+    ),
+    Hold("probe", "Let a pod on another node connect to a pod on this one", _freeze("containerd"), _thaw("containerd")),
+    Hold(
+        "sandboxes",
+        "Remove sandboxes, links, address leases and files that would keep the old range",
+        _freeze("containerd"),
+        _thaw("containerd"),
+    ),
+)
