@@ -155,10 +155,11 @@ def grouped(names: Sequence[str]) -> list[list[str]]:
     return [list(names[start : start + NODES_OF_A_RUN]) for start in range(0, len(names), NODES_OF_A_RUN)]
 
 
-def our_drain(testbed: Testbed, node: str, options: Options, timeout: int) -> dict[str, Any]:
-    """Run the module's function for real, in this thread."""
+def our_drain(testbed: Testbed, node: str, options: Options, timeout: int, **further: Any) -> dict[str, Any]:
+    """Run the module's function for real, in this thread; its result, or what `fail_json` would be given."""
     given = {name: option.get("default") for name, option in node_drain.argument_spec().items()}
     given |= {**dataclasses.asdict(options), "timeout": timeout, "name": node, "kubeconfig": str(testbed.kubeconfig)}
+    given |= further
     module: Any = SimpleNamespace(params=given, check_mode=False)
     try:
         return node_drain.run(module)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import typing as t
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,9 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.drain_fi
     refusal_lines,
     warning_lines,
 )
+
+#: The words of the API about a budget that has too few healthy pods.
+NUMBERS = re.compile(r"needs (?P<needed>\d+) healthy pods and has (?P<healthy>\d+) currently")
 
 _BUDGETS = "/apis/policy/v1/poddisruptionbudgets"
 _ATTACHMENTS = "/apis/storage.k8s.io/v1/volumeattachments"
@@ -112,7 +116,8 @@ class DrainPlan:
             if decision.action == "remove":
                 answer = eviction_answer(pod, self.budgets)
                 if answer.verdict != "accepted":
-                    outcome.detail = answered(answer.verdict == "waits", answer.words)
+                    words = answer.words if answer.budget is None else with_numbers(answer.words, answer.budget)
+                    outcome.detail = answered(answer.verdict == "waits", words)
                 if answer.verdict == "waits" and answer.budget is not None:
                     outcome.budget = budget_numbers(answer.budget)
             found.append(outcome)
@@ -190,3 +195,19 @@ def budget_numbers(budget: Object) -> dict[str, t.Any]:
         "healthy_needed": int(status.get("desiredHealthy") or 0),
         "healthy": int(status.get("currentHealthy") or 0),
     }
+
+
+def with_numbers(words: str, budget: Object) -> str:
+    """The API's words about a budget, with its numbers and what went wrong with it, where they lack them.
+
+    A budget whose pods cannot be counted is "still being processed" for ever; its condition says why.
+    """
+    if NUMBERS.search(words):
+        return words
+    numbers = budget_numbers(budget)
+    remark = f"{numbers['healthy_needed']} healthy pods needed, {numbers['healthy']} there"
+    for condition in (budget.get("status") or {}).get("conditions") or ():
+        message = str(condition.get("message") or "")
+        if condition.get("reason") == "SyncFailed" and message not in words:
+            remark += f"; {message}"
+    return f"{words.rstrip('.')} ({remark})"

@@ -21,14 +21,15 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeC
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import ApiError
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.drain_filters import PodDecision
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.drain_plan import (
+    NUMBERS,
     DrainOptions,
     answered,
     budget_numbers,
+    with_numbers,
 )
 
 _LONGEST_PAUSE = 60.0
 _BUDGET = re.compile(r"^The disruption budget (?P<name>\S+) ")
-_NUMBERS = re.compile(r"needs (?P<needed>\d+) healthy pods and has (?P<healthy>\d+) currently")
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class Removals:
 
     def _numbers(self, decision: PodDecision, words: str) -> tuple[str, dict[str, t.Any] | None]:
         """The server's words, with the numbers of the budget where they lack them, and these numbers."""
-        found, told = _BUDGET.match(words), _NUMBERS.search(words)
+        found, told = _BUDGET.match(words), NUMBERS.search(words)
         if found and told:
             needed, healthy = int(told["needed"]), int(told["healthy"])
             return words, {"name": found["name"], "healthy_needed": needed, "healthy": healthy}
@@ -112,7 +113,7 @@ class Removals:
             return words, None
         path = f"/apis/policy/v1/namespaces/{decision.namespace}/poddisruptionbudgets/{found['name']}"
         try:
-            numbers = budget_numbers(self._client.get(path))
+            budget = self._client.get(path)
         except ApiError as error:
             return f"{words} (its numbers cannot be read: {error.server_message or error})", None
-        return f"{words} ({numbers['healthy_needed']} healthy pods needed, {numbers['healthy']} there)", numbers
+        return with_numbers(words, budget), budget_numbers(budget)

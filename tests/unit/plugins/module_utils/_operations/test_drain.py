@@ -113,10 +113,12 @@ def test_budget_that_is_still_counted_is_told_with_its_numbers(
     cause = [{"reason": "DisruptionBudget", "message": words}]
     refusal = status_body(429, "TooManyRequests", "Cannot evict pod", cause, retry_after=10)
     budgets = "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
-    api.store.add(budgets, {"metadata": {"name": "web"}, "status": {"desiredHealthy": 2, "currentHealthy": 1}})
+    failed = {"type": "DisruptionAllowed", "status": "False", "reason": "SyncFailed", "message": "no scale"}
+    status = {"desiredHealthy": 2, "currentHealthy": 1, "conditions": [failed]}
+    api.store.add(budgets, {"metadata": {"name": "web"}, "status": status})
     api.store.add(PODS, bound_pod("web-0", app="web"))
     api.faults.append(Fault("POST", "eviction", 429, refusal, times=99))
-    with pytest.raises(DrainError, match=r"still being processed by the server. \(2 healthy pods needed, 1 there\)"):
+    with pytest.raises(DrainError, match=r"processed by the server \(2 healthy pods needed, 1 there; no scale\)"):
         drain(client, fast).run()
     api.faults.append(Fault("GET", "poddisruptionbudgets/web", 403, status_body(403, "Forbidden", "no"), times=99))
     with pytest.raises(DrainError, match="its numbers cannot be read: no"):
