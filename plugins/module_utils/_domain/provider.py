@@ -20,6 +20,8 @@ Node = Mapping[str, t.Any]
 _SAFE_PROVIDERS = ("k3s://", "rke2://", "kind://", "kwok://", "kubemark://")
 # finalizers that k3s and RKE2 put on every Node and that do no harm
 _SAFE_FINALIZER_PREFIX = "wrangler.cattle.io/"
+# taints of Cluster Autoscaler and of Karpenter (before and since v1) on Nodes whose machine they are about to remove
+_TAINTS_OF_REMOVERS = ("ToBeDeletedByClusterAutoscaler", "karpenter.sh/disrupted", "karpenter.sh/disruption")
 
 
 @dataclass(frozen=True)
@@ -45,17 +47,25 @@ def _any_prefix(values: Mapping[str, str], *prefixes: str) -> str:
     return next((key for key in sorted(values) if key.startswith(prefixes)), "")
 
 
+def _version(node: Node) -> str:
+    return str(((node.get("status") or {}).get("nodeInfo") or {}).get("kubeletVersion", ""))
+
+
 def _embedded_etcd(node: Node) -> Refusal | None:
     labels = _metadata(node, "labels")
-    version = str(((node.get("status") or {}).get("nodeInfo") or {}).get("kubeletVersion", ""))
-    if labels.get("node-role.kubernetes.io/etcd") == "true" and ("+k3s" in version or "+rke2" in version):
+    version = _version(node)
+    labelled = labels.get("node-role.kubernetes.io/etcd") == "true" and ("+k3s" in version or "+rke2" in version)
+    # pkg/etcd/etcd.go of k3s writes these on every member
+    if labelled or _any_prefix(_metadata(node, "annotations"), "etcd.k3s.cattle.io/", "etcd.rke2.cattle.io/"):
         reason = "it is an embedded etcd member of k3s or RKE2: deleting the Node removes the member for good"
         return Refusal("embedded-etcd", reason, None)
     return None
 
 
 def _virtual(node: Node) -> Refusal | None:
-    if _metadata(node, "labels").get("type") in ("virtual-kubelet", "kwok"):
+    taints = (node.get("spec") or {}).get("taints") or ()
+    provided = any(str(one.get("key")).startswith("virtual-kubelet.io/") for one in taints)
+    if provided or _metadata(node, "labels").get("type") in ("virtual-kubelet", "kwok"):
         return Refusal("not-a-host", "it has no machine behind it, so no kubelet can register it again", None)
     return None
 
@@ -93,6 +103,8 @@ def _managed(node: Node) -> Refusal | None:
         "kubernetes.azure.com/agentpool",
         "doks.digitalocean.com/",
     )
+    if not key and "-gke." in _version(node):
+        return Refusal("managed-node", "its kubelet is one of GKE: the provider manages this machine", "managed-node")
     # a Node that an administrator joined to AKS says that it is not managed
     if key and labels.get("kubernetes.azure.com/managed") != "false":
         return Refusal(
@@ -124,6 +136,17 @@ def _finalizers(node: Node) -> Refusal | None:
     return None
 
 
+def _leaving(node: Node) -> Refusal | None:
+    """Somebody else is deleting the Node, or has decided to."""
+    if node.get("metadata", {}).get("deletionTimestamp"):
+        return Refusal("being-removed", "it is being deleted by somebody else already", None)
+    taints = (node.get("spec") or {}).get("taints") or ()
+    key = next((str(one.get("key")) for one in taints if str(one.get("key")).startswith(_TAINTS_OF_REMOVERS)), "")
+    if key:
+        return Refusal("being-removed", f"taint {key}: its autoscaler has decided to remove the machine", None)
+    return None
+
+
 _RULES: tuple[Callable[[Node], Refusal | None], ...] = (
     _embedded_etcd,
     _virtual,
@@ -132,6 +155,7 @@ _RULES: tuple[Callable[[Node], Refusal | None], ...] = (
     _managed,
     _cloud,
     _finalizers,
+    _leaving,
 )
 
 
