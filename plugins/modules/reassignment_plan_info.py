@@ -16,6 +16,8 @@ description:
   - Says also why the run must not start, for the cluster and for each Node. Controllers that do not run, a blocked
     garbage collection, a missing permission, a Node whose deletion would destroy its machine, or a pool without a
     block for it are such reasons.
+  - The plan can be written to a file, looked at, and given to the run with O(plan_file) or O(expected_digest). The run
+    then refuses when the cluster has changed against it in a way that matters, which heartbeats and pods do not.
   - Never writes to the cluster. The questions about permissions are sent as SelfSubjectAccessReviews, which nothing
     stores.
 author:
@@ -23,10 +25,18 @@ author:
 extends_documentation_fragment:
   - podnet.upkeep.attributes
   - podnet.upkeep.attributes.actiongroup
-  - podnet.upkeep.attributes.info_module
   - podnet.upkeep.auth
   - podnet.upkeep.allocator
   - podnet.upkeep.run.journal
+attributes:
+  check_mode:
+    support: full
+    details:
+      - O(plan_path) is written in check mode as well, because that is when a plan is looked at.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
 options:
   nodes:
     description:
@@ -81,6 +91,40 @@ options:
     description: Plan the drain with this option of M(podnet.upkeep.node_drain).
     type: bool
     default: false
+  pod_cidrs:
+    description:
+      - Pod CIDRs that Nodes shall get instead of waiting for an allocator, as a dictionary of Node names with lists. They
+        are checked against all other Nodes.
+    type: dict
+    default: {}
+  keep_pod_cidrs:
+    description: Plan that Nodes which O(pod_cidrs) does not name keep the pod CIDRs that they have.
+    type: bool
+    default: false
+  plan_path:
+    description:
+      - File to which the plan is written, with mode 0640, whole or not at all. A plan with the same digest and text that
+        is there already is left alone, and any other file is not replaced.
+    type: path
+  plan_file:
+    description:
+      - File with a plan that was agreed to, as O(plan_path) has written it. What has changed against it becomes a refusal.
+        It holds for the same options only.
+      - Once a run of this plan has begun (see O(journal)), Nodes that are done may be missing, and the rest must be as
+        it was.
+    type: path
+  plan:
+    description:
+      - The same as O(plan_file), given as RV(plan_record) of an earlier call. With O(run_nodes), only what is planned now
+        is compared.
+    type: dict
+    default: {}
+  expected_digest:
+    description:
+      - Digest of the plan that was agreed to. Another plan becomes a refusal. Once a run of this plan has begun, its
+        journal knows the plan, and the rest must be as it was.
+    type: str
+    default: ""
   fail_on_refusal:
     description: Fail when there are refusals, instead of only returning them.
     type: bool
@@ -99,6 +143,17 @@ EXAMPLES = r"""
 - name: Show it
   ansible.builtin.debug:
     msg: "{{ plan.lines }}"
+
+- name: Write it to a file for others to look at
+  podnet.upkeep.reassignment_plan_info:
+    state_dir: /var/lib/podnet-upkeep/production
+    plan_path: /var/lib/podnet-upkeep/production/plan.json
+
+- name: Plan again before the run, and fail when the cluster has changed meanwhile
+  podnet.upkeep.reassignment_plan_info:
+    state_dir: /var/lib/podnet-upkeep/production
+    plan_file: /var/lib/podnet-upkeep/production/plan.json
+    fail_on_refusal: true
 """
 
 RETURN = r"""
@@ -121,6 +176,12 @@ nodes:
       was_unschedulable: false
       frees_blocks: 0
       waits_for_block: false
+      provider_id: ""
+      provider_risks: []
+      pool_labels: {}
+      chosen_pod_cidrs: []
+      loses: ["its podCIDRs 10.200.7.0/24, and the addresses of its pods with them"]
+      expected_seconds: 60
       keeps:
         labels: [rack=r1]
         annotations: [example.com/note]
@@ -168,11 +229,31 @@ pools:
   type: list
   elements: dict
   sample: [{"family": "IPv4", "cluster_cidr": "10.244.0.0/16", "capacity": 256, "used": 12, "free": 244}]
+expected_seconds:
+  description: How long the run will take when nothing makes it wait, by what was measured and by grace periods of pods.
+  returned: success
+  type: int
+  sample: 60
 plan_digest:
-  description: SHA-256 of what the plan rests on. It changes when the plan has to change.
+  description:
+    - SHA-256 of what the plan rests on. It changes when the plan has to change. That is the cluster, the settings of the
+      allocator, the options, and of each Node its uid, podCIDRs, findings, provider, taints and labels that choose a pool.
+    - Of the plan that was agreed to, where one was given.
   returned: success
   type: str
-  sample: 4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945
+  sample: sha256:4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945
+plan_record:
+  description:
+    - What the plan rests on, with its digest, for O(plan) of a later call and for C(plan) of
+      M(podnet.upkeep.maintenance_run).
+  returned: success
+  type: dict
+  sample: {"nodes": ["w1"], "digest": "sha256:4f53", "basis": {}}
+plan_path:
+  description: Full path of the file with the plan.
+  returned: when O(plan_path) is given
+  type: str
+  sample: /var/lib/podnet-upkeep/production/plan.json
 lines:
   description: The plan as text.
   returned: success
@@ -190,9 +271,19 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._audit_options impor
     audit_settings,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
-from ansible_collections.podnet.upkeep.plugins.module_utils._errors import RefusedError
+from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError, RefusedError
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.drain import DrainOptions
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.drain_filters import FilterOptions
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.reassignment_approval import (
+    Approved,
+    begun_plan,
+    given_plan,
+    has_begun,
+    read_plan,
+    refusals_against,
+    write_plan,
+)
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.reassignment_basis import same_digest
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.reassignment_plan import (
     Plan,
     PlanOptions,
@@ -212,6 +303,8 @@ def plan_options(params: t.Mapping[str, t.Any], client: KubeClient) -> PlanOptio
         control_plane=params["control_plane"],
         even_if_healthy=params["even_if_healthy"],
         accepted_risks=tuple(params["accepted_risks"]),
+        pod_cidrs=_pod_cidrs(params["pod_cidrs"]),
+        keep_pod_cidrs=params["keep_pod_cidrs"],
         state_dir=params["state_dir"] or "",
         journal=journal_of(params, client),
         settle_seconds=params["settle_seconds"],
@@ -226,6 +319,13 @@ def plan_options(params: t.Mapping[str, t.Any], client: KubeClient) -> PlanOptio
     )
 
 
+def _pod_cidrs(given: t.Mapping[str, t.Any]) -> dict[str, list[str]]:
+    for node, cidrs in given.items():
+        if not isinstance(cidrs, list) or not cidrs or not all(isinstance(cidr, str) for cidr in cidrs):
+            raise InputError(f"pod_cidrs: of Node {node} there is no list of CIDRs; give one such as [10.244.7.0/24].")
+    return dict(given)
+
+
 def result_of(plan: Plan) -> dict[str, t.Any]:
     """A plan as the module returns it."""
     return {
@@ -237,23 +337,61 @@ def result_of(plan: Plan) -> dict[str, t.Any]:
         "skipped_nodes": plan.skipped,
         "allocator": plan.allocator,
         "pools": plan.pools,
+        "expected_seconds": plan.expected_seconds,
         "plan_digest": plan.digest(),
+        "plan_record": Approved(plan.basis, "this plan").record(),
         "lines": plan.lines(),
     }
 
 
+def _approved(params: t.Mapping[str, t.Any], plan: Plan, options: PlanOptions) -> Approved | None:
+    """The plan that was agreed to, where one is named; the refusals against it are added to ``plan``."""
+    expected = params["expected_digest"]
+    approved = read_plan(params["plan_file"]) if params["plan_file"] else None
+    if approved is None and params["plan"]:
+        approved = given_plan(params["plan"], "plan")
+    known = options.journal.load() if options.journal is not None and (approved or expected) else None
+    if approved is None and expected and not same_digest(expected, plan.digest()):
+        approved = begun_plan(known, expected)
+        if approved is None:
+            plan.refusals.append(
+                f"The plan has the digest {plan.digest()}, not {expected} that was agreed to, so the cluster or the options "
+                "have changed. Look at the new plan."
+            )
+    if approved is not None:
+        if expected and not same_digest(expected, approved.digest):
+            plan.refusals.append(f"The plan of {approved.source} has the digest {approved.digest}, not {expected}.")
+        rest = bool(options.run_nodes) or has_begun(known, approved.digest)
+        plan.refusals += refusals_against(approved, plan.basis, rest=rest)
+    return approved
+
+
 def run(module: AnsibleModule) -> dict[str, t.Any]:
-    """Make the plan."""
+    """Make the plan, and hold it against the one that was agreed to."""
     params = module.params
     client = KubeClient.from_options(params)
     settings = audit_settings(params)
+    options = plan_options(params, client)
     if params["wait_for_allocation"]:
         wait_for_allocation(client, params["nodes"], params["wait_for_allocation"])
-    plan = make_plan(client, read_context(client, settings), plan_options(params, client))
+    plan = make_plan(client, read_context(client, settings), options)
+    approved = _approved(params, plan, options)
     refusals = plan.all_refusals
     if refusals and params["fail_on_refusal"]:
         raise RefusedError(f"The run must not start: {' '.join(refusals)}", refusals)
-    return result_of(plan)
+    result = result_of(plan)
+    if params["plan_path"]:
+        content = {"digest": plan.digest(), "basis": plan.basis, "lines": plan.lines(), "api": client.host}
+        result["plan_path"], before = write_plan(params["plan_path"], content)
+        result["changed"] = before != plan.lines()
+        result["diff"] = {"before": _text(before or []), "after": _text(plan.lines())}
+    if approved is not None:
+        result.update(plan_digest=approved.digest, plan_record=approved.record())
+    return result
+
+
+def _text(lines: t.Sequence[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
 
 
 def main() -> None:
@@ -274,8 +412,15 @@ def main() -> None:
             "delete_emptydir_data": {"type": "bool", "default": False},
             "force": {"type": "bool", "default": False},
             "disable_eviction": {"type": "bool", "default": False},
+            "pod_cidrs": {"type": "dict", "default": {}},
+            "keep_pod_cidrs": {"type": "bool", "default": False},
+            "plan_path": {"type": "path"},
+            "plan_file": {"type": "path"},
+            "plan": {"type": "dict", "default": {}},
+            "expected_digest": {"type": "str", "default": "", "no_log": False},
             "fail_on_refusal": {"type": "bool", "default": False},
         },
+        mutually_exclusive=[("plan_file", "plan")],
         supports_check_mode=True,
     )
     run_module(module, run)

@@ -22,6 +22,8 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.waiting 
 _LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kube-controller-manager"
 _LEASE_POLL = 1.0
 _LONGEST_RENEWAL = 15.0
+#: Verdicts about a leader.
+STABLE, ABSENT, UNSTABLE, DOWN = "stable", "absent", "unstable", "down "
 
 #: What the whole procedure does at the API: (verb, resource, group, subresource).
 PERMISSIONS: tuple[tuple[str, str, str, str], ...] = (
@@ -89,8 +91,11 @@ def unreadable(context: Context) -> list[Objection]:
     ]
 
 
-def allocation(context: Context) -> list[Objection]:
-    """Whether Node.spec is the truth here and somebody will give the new Node its podCIDRs."""
+def allocation(context: Context, *, somebody_else: bool = False) -> list[Objection]:
+    """Whether Node.spec is the truth here and somebody will give the new Node its podCIDRs.
+
+    ``somebody_else`` than kube-controller-manager does: an allocator with ClusterCIDR objects, or a person.
+    """
     found = []
     model = context.ipam_model
     if not model.node_spec_is_truth:
@@ -102,7 +107,9 @@ def allocation(context: Context) -> list[Objection]:
             )
         )
     settings = context.allocator
-    if not settings.known:
+    if somebody_else:
+        pass
+    elif not settings.known:
         found.append(
             Objection(
                 "allocator-unknown",
@@ -141,39 +148,51 @@ def garbage_collection(client: KubeClient) -> list[Objection]:
 
 
 def controller_manager(client: KubeClient, *, settle_seconds: float, clock: Clock | None = None) -> list[Objection]:
-    """Whether kube-controller-manager leads, renews its Lease and does not restart again and again.
+    """Whether kube-controller-manager leads, renews its Lease and does not restart again and again."""
+    verdict = watched_leader(client, _LEASE, settle_seconds=settle_seconds, clock=clock)
+    if verdict == ABSENT:
+        reason = "There is no Lease kube-system/kube-controller-manager, so it is unknown whether controllers run"
+        return [Objection("controller-manager-unknown", reason, "controller-manager-unknown")]
+    if verdict == UNSTABLE:
+        reason = (
+            "kube-controller-manager restarts again and again (its Lease changed hands while it was watched); look "
+            "at its log: it exits at start when a Node has a podCIDR outside the cluster CIDR"
+        )
+        return [Objection("controller-manager-unstable", reason)]
+    if verdict.startswith(DOWN):
+        reason = (
+            f"kube-controller-manager does not renew its Lease (last at {verdict.removeprefix(DOWN)}), so it "
+            "does not run, and nobody would allocate podCIDRs or remove what belonged to the old Node"
+        )
+        return [Objection("controller-manager-down", reason)]
+    return []
+
+
+def watched_leader(client: KubeClient, lease: str, *, settle_seconds: float, clock: Clock | None = None) -> str:
+    """What the Lease of a leader shows: STABLE, ABSENT, UNSTABLE, or DOWN followed by the time of its last renewal.
 
     A crash loop keeps the Lease fresh: each new process takes it over before it dies (15 to 20 s). So the holder has to
     be the same while we look, and a holder that is younger than ``settle_seconds`` is watched until it is older.
     """
     clock = clock or Clock()
-    first = client.find(_LEASE)
+    first = client.find(lease)
     if first is None:
-        reason = "There is no Lease kube-system/kube-controller-manager, so it is unknown whether controllers run"
-        return [Objection("controller-manager-unknown", reason, "controller-manager-unknown")]
+        return ABSENT
     start = clock.now()
     renewed = False
     current = first
     while True:
         if _holder(current) != _holder(first):
-            reason = (
-                "kube-controller-manager restarts again and again (its Lease changed hands while it was watched); look "
-                "at its log: it exits at start when a Node has a podCIDR outside the cluster CIDR"
-            )
-            return [Objection("controller-manager-unstable", reason)]
+            return UNSTABLE
         renewed = renewed or _lease_value(current, "renewTime") != _lease_value(first, "renewTime")
         settled = _age(current) >= settle_seconds or not int(_lease_value(current, "leaseTransitions") or 0)
         elapsed = clock.now() - start
         if renewed and settled:
-            return []
+            return STABLE
         if not renewed and elapsed > _LONGEST_RENEWAL:
-            reason = (
-                f"kube-controller-manager does not renew its Lease (last at {_lease_value(first, 'renewTime')}), so it "
-                "does not run, and nobody would allocate podCIDRs or remove what belonged to the old Node"
-            )
-            return [Objection("controller-manager-down", reason)]
+            return DOWN + _lease_value(first, "renewTime")
         clock.sleep(_LEASE_POLL)
-        current = client.get(_LEASE)
+        current = client.find(lease) or {}
 
 
 def other_nodes(context: Context, ours: Collection[str]) -> list[Objection]:
@@ -190,16 +209,6 @@ def other_nodes(context: Context, ours: Collection[str]) -> list[Objection]:
         reason = f"Other Nodes are cordoned: {_some(cordoned)}"
         found.append(Objection("other-nodes-cordoned", reason, "other-nodes-cordoned"))
     return found
-
-
-def cluster_autoscaler(client: KubeClient) -> list[str]:
-    """A warning where a Cluster Autoscaler runs: it removes machines whose Node is absent for 15 minutes."""
-    if client.find("/api/v1/namespaces/kube-system/configmaps/cluster-autoscaler-status") is None:
-        return []
-    return [
-        "A Cluster Autoscaler runs: it removes a machine whose Node is absent for longer than its "
-        "--max-node-provision-time (15 minutes), so do not leave a run half-way."
-    ]
 
 
 def _some(names: Sequence[str], most: int = 5) -> str:

@@ -70,6 +70,8 @@ class Store:
         """Carry one request out."""
         if path == "/version":
             return Answer(200, {"gitVersion": "v1.36.1"})
+        if path == "/apis":
+            return Answer(200, {"groups": self._groups()})
         if path.endswith("/selfsubjectaccessreviews"):
             asked = body["spec"]["resourceAttributes"]
             allowed = (asked["verb"], asked["resource"]) not in self.denied
@@ -82,6 +84,11 @@ class Store:
         if method == "POST" and _COLLECTION.match(path):
             return self._create(path, body, dry_run=bool(params.get("dryRun")))
         return self._on_object(method, path, body)
+
+    def _groups(self) -> list[JsonObject]:
+        """Groups of the objects that are there."""
+        found = {tuple(path.split("/")[2:4]) for path in self.objects if path.startswith("/apis/")}
+        return [{"name": group, "versions": [{"version": version}]} for group, version in sorted(found)]
 
     # -- collections ---------------------------------------------------------------------------------------------------
 

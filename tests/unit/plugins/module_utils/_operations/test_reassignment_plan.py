@@ -96,7 +96,7 @@ def test_unknown_node_is_one_sentence(api: FakeApi) -> None:
 
 
 def test_order(api: FakeApi) -> None:
-    """Nodes that free blocks first, then by name, control plane later, waiting ones last."""
+    """Nodes that free blocks first, then by name, waiting ones later, the control plane last."""
     control = node("a-control", podCIDR="10.201.0.0/24", podCIDRs=["10.201.0.0/24"])
     control["metadata"]["labels"]["node-role.kubernetes.io/control-plane"] = ""
     api.store.add("/api/v1/nodes", control)
@@ -106,8 +106,8 @@ def test_order(api: FakeApi) -> None:
     api.store.add("/api/v1/nodes", waiting)
     allocator = settings_from_options({"cluster_cidrs": ["10.244.0.0/20"]})
     made = plan(api, AuditSettings(allocator=allocator), control_plane=True)
-    assert names(made) == ["wide", "w1", "a-control", "a-waiting"]
-    assert [one.waits_for_block for one in made.nodes] == [False, False, False, True]
+    assert names(made) == ["wide", "w1", "a-waiting", "a-control"]
+    assert [one.waits_for_block for one in made.nodes] == [False, False, True, False]
     assert plan(api).skipped[0]["name"] == "a-control"
     refused = plan(api, nodes=("a-control",))
     assert "belongs to the control plane" in refused.all_refusals[0]

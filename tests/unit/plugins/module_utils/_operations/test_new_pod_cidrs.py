@@ -1,0 +1,220 @@
+"""Where podCIDRs come from, and who else takes Nodes out: against a fake API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from unit.fake_api import FakeApi
+
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import AuditSettings
+from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_manager import settings_from_options
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations import other_maintenance
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.drain import DrainOptions
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.drain_filters import FilterOptions
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.reassignment_plan import (
+    Plan,
+    PlanOptions,
+    make_plan,
+    read_context,
+)
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_journal import Journal
+
+from .conftest import PODS, FastClock, bound_pod, node
+from .test_cluster_preflight import lease
+
+OBJECTS = "/apis/networking.x-k8s.io/v1/clustercidrs"
+RISKS = ("controller-manager-unknown", "cluster-cidr-allocator")
+OFF = AuditSettings(allocator=settings_from_options({"allocate_node_cidrs": False}))
+ON = AuditSettings(allocator=settings_from_options({"cluster_cidrs": ["10.244.0.0/16"]}))
+
+
+def cluster_cidr(name: str, ipv4: str, **labels: str) -> dict[str, Any]:
+    """A ClusterCIDR with /24 blocks."""
+    terms = [{"matchExpressions": [{"key": key, "operator": "In", "values": [value]}]} for key, value in labels.items()]
+    selector = {"nodeSelector": {"nodeSelectorTerms": terms}} if terms else {}
+    return {"metadata": {"name": name}, "spec": {"perNodeHostBits": 8, "ipv4": ipv4, **selector}}
+
+
+@pytest.fixture
+def api() -> Iterator[FakeApi]:
+    """w1 in rack r1, w2 beside it; DaemonSet flannel says that Node.spec is the truth."""
+    with FakeApi() as running:
+        running.store.add("/api/v1/nodes", node("w1"))
+        running.store.add("/api/v1/nodes", node("w2", podCIDR="10.244.0.0/24", podCIDRs=["10.244.0.0/24"]))
+        running.store.add("/api/v1/namespaces", {"metadata": {"name": "kube-system", "uid": "cluster-1"}})
+        flannel = {"metadata": {"name": "kube-flannel-ds"}, "spec": {}, "status": {}}
+        running.store.add("/apis/apps/v1/namespaces/kube-system/daemonsets", flannel)
+        running.store.add("/apis/apps/v1/namespaces/default/daemonsets", {"metadata": {"name": "owner"}})
+        yield running
+
+
+def plan(api: FakeApi, settings: AuditSettings = OFF, **options: Any) -> Plan:
+    """The plan for w1."""
+    client = KubeClient.from_options(api.options)
+    given = {"nodes": ("w1",), "even_if_healthy": True, "accepted_risks": RISKS, **options}
+    return make_plan(client, read_context(client, settings), PlanOptions(**given))
+
+
+def test_nobody_gives_any(api: FakeApi) -> None:
+    """Refused, with what is off."""
+    assert any("--allocate-node-cidrs is not on" in one or "not visible" in one for one in plan(api).refusals)
+
+
+def test_cluster_cidr_is_chosen_by_labels(api: FakeApi) -> None:
+    """The plan names it, and the labels that decide are what the plan rests on."""
+    api.store.add(OBJECTS, cluster_cidr("racks", "10.60.0.0/16", rack="r1"))
+    api.store.add(OBJECTS, cluster_cidr("rest", "10.61.0.0/16"))
+    made = plan(api)
+    assert made.all_refusals == []
+    assert made.nodes[0].new_pod_cidrs_from == "ClusterCIDR racks (10.60.0.0/16), by its labels"
+    assert made.nodes[0].pool_labels == {"rack": "r1"} and "racks" in made.basis["cluster_cidrs"]
+    before = made.digest()
+    api.store.objects["/api/v1/nodes/w1"]["metadata"]["labels"]["other"] = "x"
+    assert plan(api).digest() == before
+    api.store.objects["/api/v1/nodes/w1"]["metadata"]["labels"]["rack"] = "r2"
+    moved = plan(api)
+    assert moved.digest() != before and moved.nodes[0].new_pod_cidrs_from.startswith("ClusterCIDR rest")
+
+
+def test_no_cluster_cidr_serves_it(api: FakeApi) -> None:
+    """Deleting it would leave it without podCIDRs."""
+    api.store.add(OBJECTS, cluster_cidr("racks", "10.60.0.0/16", rack="r9"))
+    assert "no ClusterCIDR serves a Node with its labels" in plan(api).all_refusals[0]
+
+
+def test_cluster_cidr_without_a_free_block(api: FakeApi) -> None:
+    """Its own block counts, and Nodes that wait take theirs first."""
+    api.store.add(OBJECTS, cluster_cidr("racks", "10.60.0.0/24", rack="r1"))
+    assert plan(api).all_refusals == []
+    api.store.objects["/api/v1/nodes/w1"]["spec"].update(podCIDR="10.60.0.0/24", podCIDRs=["10.60.0.0/24"])
+    assert plan(api).all_refusals == []
+    waiting = node("w3")
+    del waiting["spec"]["podCIDR"], waiting["spec"]["podCIDRs"]
+    api.store.add("/api/v1/nodes", waiting)
+    assert "would have 1 free blocks when it is deleted, and 1 Nodes without" in plan(api).all_refusals[0]
+
+
+def test_allocator_of_cluster_cidrs_must_lead(api: FakeApi) -> None:
+    """Unknown, stable or down; a risk with a name."""
+    api.store.add(OBJECTS, cluster_cidr("rest", "10.61.0.0/16"))
+    refused = plan(api, accepted_risks=("controller-manager-unknown",)).refusals
+    assert [
+        "There is no Lease node-ipam-controller in namespace nodeipam or kube-system" in one for one in refused
+    ] == [True]
+    client = KubeClient.from_options(api.options)
+    leases = "/apis/coordination.k8s.io/v1/namespaces/nodeipam/leases"
+
+    def at(second: int, renews: bool) -> dict[str, Any]:
+        made = lease(0, 100 + (second if renews else 0))
+        made["metadata"]["name"] = "node-ipam-controller"
+        return made
+
+    for renews in (True, False):
+        fast = FastClock()
+        api.store.objects.pop(f"{leases}/node-ipam-controller", None)
+        api.store.add(leases, at(0, renews))
+        fast.on_sleep = lambda fast=fast, renews=renews: api.store.add(leases, at(int(fast.seconds), renews))
+        found = other_maintenance.cluster_cidr_allocator(client, settle_seconds=30, clock=fast.clock())
+        assert [one.code for one in found] == ([] if renews else ["cluster-cidr-allocator"])
+
+
+@pytest.mark.parametrize("settings", [OFF, ON])
+def test_person_chooses(api: FakeApi, settings: AuditSettings) -> None:
+    """Also where an allocator runs; the choice is checked against all other Nodes."""
+    made = plan(api, settings, pod_cidrs={"w1": ["10.244.7.0/24"]})
+    assert made.all_refusals == [] and made.nodes[0].new_pod_cidrs_from == "your choice: 10.244.7.0/24"
+    overlapping = plan(api, settings, pod_cidrs={"w1": ["10.244.0.0/24"]}).all_refusals
+    assert any(
+        "cannot get 10.244.0.0/24: 10.244.0.0/24 overlaps 10.244.0.0/24 of Node w2" in one for one in overlapping
+    )
+    bad = plan(api, settings, pod_cidrs={"w1": ["nonsense"]}).all_refusals
+    assert any("Node w1 cannot get nonsense" in one for one in bad)
+
+
+def test_kept_podcidrs(api: FakeApi) -> None:
+    """Nothing of them is lost then, and they must be fit where the range is known."""
+    made = plan(api, keep_pod_cidrs=True)
+    assert made.all_refusals == [] and made.nodes[0].loses == []
+    assert any("outside the cluster CIDR" in one for one in plan(api, ON, keep_pod_cidrs=True).all_refusals)
+
+
+def test_choice_for_another_node_helps_nobody_else(api: FakeApi) -> None:
+    """Without an allocator each Node needs its own."""
+    assert "no podCIDRs are chosen for it" in plan(api, pod_cidrs={"w2": ["10.244.7.0/24"]}).all_refusals[0]
+
+
+def test_what_a_node_loses_and_how_long_it_takes(api: FakeApi) -> None:
+    """Addresses, emptyDir, pods that nobody starts again; the longest grace period counts."""
+    volatile = bound_pod("cache")
+    volatile["spec"].update(volumes=[{"emptyDir": {}}], terminationGracePeriodSeconds=90)
+    api.store.add(PODS, volatile)
+    api.store.add(PODS, bound_pod("bare", owner=""))
+    drain = DrainOptions(filters=FilterOptions(ignore_daemonsets=True, delete_emptydir_data=True, force=True))
+    made = plan(api, ON, drain=drain)
+    assert made.nodes[0].loses == [
+        "its podCIDRs 10.200.7.0/24, and the addresses of its pods with them",
+        "data in emptyDir volumes of default/cache",
+        "pods that nobody starts again: default/bare",
+    ]
+    assert made.expected_seconds == 120 and "expected: about 2 min" in " ".join(made.lines())
+
+
+def test_only_node_of_a_cluster(api: FakeApi) -> None:
+    """Its pods have nowhere to go; without pods nobody minds."""
+    api.store.objects["/api/v1/nodes/w2"]["spec"]["unschedulable"] = True
+    risks = (*RISKS, "other-nodes-cordoned")
+    assert plan(api, ON, accepted_risks=risks).all_refusals == []
+    api.store.add(PODS, bound_pod("web"))
+    assert "no other Node is Ready and schedulable" in plan(api, ON, accepted_risks=risks).all_refusals[0]
+    assert plan(api, ON, accepted_risks=(*risks, "no-other-node")).all_refusals == []
+
+
+@pytest.mark.parametrize(
+    ("lock", "words"),
+    [
+        (
+            json.dumps({"nodeID": "w2", "created": "2026-01-01T00:00:00Z"}),
+            "holds its lock for Node w2, which it restarts",
+        ),
+        ("{", "of an unreadable lock"),
+        ("[]", "of an unreadable lock"),
+        ("{}", "of an unknown name"),
+    ],
+)
+def test_kured_restarts_a_node(api: FakeApi, lock: str, words: str) -> None:
+    """Two Nodes would be out at once."""
+    kured = {"metadata": {"name": "kured", "annotations": {"weave.works/kured-node-lock": lock}}}
+    api.store.add("/apis/apps/v1/namespaces/kube-system/daemonsets", kured)
+    refused = plan(api, ON).refusals
+    assert len(refused) == 1 and words in refused[0] and "accepted_risks: [reboot-under-way]" in refused[0]
+    kured["metadata"]["annotations"] = {"weave.works/kured-node-lock": ""}
+    api.store.add("/apis/apps/v1/namespaces/kube-system/daemonsets", kured)
+    assert plan(api, ON).refusals == []
+
+
+def test_cluster_autoscaler(api: FakeApi) -> None:
+    """A warning where it cannot remove the machine, a risk with a name where it can."""
+    status = {"metadata": {"name": "cluster-autoscaler-status"}}
+    api.store.add("/api/v1/namespaces/kube-system/configmaps", status)
+    made = plan(api, ON)
+    assert made.all_refusals == [] and "15 minutes" in made.warnings[0]
+    api.store.objects["/api/v1/nodes/w1"]["spec"]["providerID"] = "aws:///eu/i-1"
+    risks = (*RISKS, "cloud-provider")
+    assert "accepted_risks: [cluster-autoscaler]" in plan(api, ON, accepted_risks=risks).refusals[0]
+    assert plan(api, ON, accepted_risks=(*risks, "cluster-autoscaler")).all_refusals == []
+
+
+def test_lock_and_journal_need_permissions(api: FakeApi) -> None:
+    """They are asked for before anything is begun, where a journal is used."""
+    api.store.denied = {("patch", "leases"), ("create", "secrets")}
+    assert plan(api, ON).refusals == []
+    journal = Journal(KubeClient.from_options(api.options), "test", "kube-system")
+    (refusal,) = plan(api, ON, journal=journal).refusals
+    assert refusal == (
+        "The credentials may not: patch leases.coordination.k8s.io podnet-upkeep-test in namespace kube-system, "
+        "create secrets in namespace kube-system."
+    )
