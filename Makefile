@@ -102,8 +102,10 @@ UNIT_STAGES = \
 CONTROL_PLANE_STAGES = \
   'programs||$(MAIN)/bin/python -m testbed binaries' \
   'control-plane||$(MAIN)/bin/python $(PYTEST) -m "testbed and not hosts and not long" tests/integration'
+# what does not depend on ansible-core runs on one of them
+HOSTS_OF_OLDEST = hosts and not long$(if $(PYTHON_LATEST), and not once)
 HOSTS_STAGES = \
-  'hosts-2.19|$(ROOT_TOOLS) $(OLDER)|$(OLDEST)/bin/python $(PYTEST) -m "hosts and not long" tests/integration' \
+  'hosts-2.19|$(ROOT_TOOLS) $(OLDER)|$(OLDEST)/bin/python $(PYTEST) -m "$(HOSTS_OF_OLDEST)" tests/integration' \
   'hosts-latest|$(ROOT_TOOLS) $(NEWEST)|$(LATEST)/bin/python $(PYTEST) -m "hosts and not long" tests/integration'
 MOLECULE_STAGES = \
   'molecule|$(ROOT_TOOLS) $(NEWEST)|env PATH=$(LATEST)/bin:$(PATH) $(LATEST)/bin/molecule test --all --report'

@@ -11,6 +11,23 @@ import pytest
 
 from harness.playbook import PlaybookRun, run_playbook
 
+# what tests of these files find does not depend on ansible-core: once is enough (mark `once`)
+_ONCE = (
+    "test_agents_on_hosts",
+    "test_interruptions",
+    "test_sandbox_failures",
+    "test_testbed_hosts",
+    "test_zero_failed_requests",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that run on one ansible-core only."""
+    for item in items:
+        if item.path.stem.startswith(_ONCE):
+            item.add_marker(pytest.mark.once)
+
+
 Audit = Callable[..., dict[str, Any]]
 
 
