@@ -48,3 +48,12 @@ options:
         type: str
         default: kube-system
 """
+
+    PROGRESS = r"""
+options:
+  progress_path:
+    description:
+      - File to which lines about a long wait are appended, at most one every ten seconds. The action plugin of this module
+        sets it by itself, and shows the lines on the standard error stream of the command while the module waits.
+    type: path
+"""

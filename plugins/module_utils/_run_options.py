@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # For internal use of this collection only; the interface may change in any release.
-"""The options ``run`` and ``journal`` of modules that are steps of a maintenance run."""
+"""The options ``run``, ``journal`` and ``progress_path`` of modules that are steps of a maintenance run."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typing as t
 from collections.abc import Mapping
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.progress import Progress, ProgressFile
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_heartbeat import Heartbeat
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_journal import Journal
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_lease import DEFAULT_SECONDS, RunLease
@@ -45,6 +46,11 @@ def journal_argument_spec() -> dict[str, dict[str, t.Any]]:
     }
 
 
+def progress_argument_spec() -> dict[str, dict[str, t.Any]]:
+    """The option ``progress_path``; its documentation is the fragment ``podnet.upkeep.run.progress``."""
+    return {"progress_path": {"type": "path"}}
+
+
 def heartbeat_of(options: Mapping[str, t.Any], client: KubeClient, *, check_mode: bool = False) -> Heartbeat | None:
     """What to call at the beginning and in every wait; None without a run, and in check mode, which writes nothing."""
     run = options.get("run")
@@ -58,3 +64,12 @@ def journal_of(options: Mapping[str, t.Any], client: KubeClient) -> Journal | No
     """The journal in the cluster; None when the module is used without one."""
     journal = options.get("journal")
     return Journal(client, journal["name"], journal["namespace"]) if journal else None
+
+
+def progress_of(options: Mapping[str, t.Any], *, check_mode: bool = False) -> Progress | None:
+    """What to tell the state of a wait; None where nobody reads it, and in check mode, which does not wait.
+
+    Raises InputError when the file cannot be written to.
+    """
+    path = options.get("progress_path")
+    return Progress(ProgressFile(path)) if path and not check_mode else None

@@ -27,6 +27,7 @@ extends_documentation_fragment:
   - podnet.upkeep.allocator
   - podnet.upkeep.run
   - podnet.upkeep.run.journal
+  - podnet.upkeep.run.progress
 attributes:
   check_mode:
     support: full
@@ -245,6 +246,8 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._run_options import 
     heartbeat_of,
     journal_argument_spec,
     journal_of,
+    progress_argument_spec,
+    progress_of,
     run_argument_spec,
 )
 
@@ -318,6 +321,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         check_mode=module.check_mode,
         journal=journal_of(params, client),
         heartbeat=heartbeat,
+        progress=progress_of(params, check_mode=module.check_mode),
     )
     steps: dict[str, t.Callable[[], Outcome]] = {
         "captured": lambda: registration.capture(host_question(params["host_report"])),
@@ -337,6 +341,7 @@ def argument_spec() -> dict[str, t.Any]:
         **allocator_argument_spec(),
         **run_argument_spec(),
         **journal_argument_spec(),
+        **progress_argument_spec(),
         "name": {"type": "str", "required": True},
         "state": {
             "type": "str",

@@ -152,7 +152,11 @@ class Creation(NodeStep):
     def _wait_for_pod_cidrs(self, uid: str) -> JsonObject:
         def probe() -> JsonObject | Pending:
             node = self._current(uid)
-            return node if pod_cidrs_of(node) else Pending(self._allocation_events())
+            if pod_cidrs_of(node):
+                return node
+            words = self._allocation_events()
+            self._progress(f"{self._name}: waits for its podCIDRs, {words}")
+            return Pending(words)
 
         return wait_for(
             f"Node {self._name} gets its podCIDRs",

@@ -13,11 +13,19 @@ from typing import Any
 import pytest
 from unit.fake_api import FakeApi
 
+from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations import before_image
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.registration import (
+    Registration,
+    RegistrationOptions,
+)
 from ansible_collections.podnet.upkeep.plugins.plugin_utils.progress_stream import ProgressStream
 from harness.playbook import command, environment
 
+DRAIN = {"node_drain": {"state": "drained", "timeout": 60}}
+WAIT = {"node_registration": {"state": "registered", "ready_timeout": 60}}
 PLAYBOOK = """
-- name: Drain
+- name: Wait
   hosts: localhost
   connection: local
   gather_facts: false
@@ -25,9 +33,8 @@ PLAYBOOK = """
     group/podnet.upkeep.upkeep: {{host: "{host}", api_key: token-of-the-test}}
   vars: {{ansible_python_interpreter: "{python}"}}
   tasks:
-    - name: Drain
-      podnet.upkeep.node_drain: {{name: "{node}", state: drained, timeout: 60}}
-      register: drained
+    - name: Wait
+      podnet.upkeep.{module}: {options}
 """
 # as ansible.posix.json does it: one JSON document on standard output, and nothing else
 JSON_CALLBACK = """
@@ -55,10 +62,16 @@ def add_node(api: FakeApi, name: str) -> None:
     api.store.sticky_pods.add(f"pod-{name}")
 
 
-def start(api: FakeApi, folder: Path, node: str, **env: str) -> subprocess.Popen[str]:
-    """An ansible-playbook that drains the node."""
+def start(
+    api: FakeApi, folder: Path, node: str, task: dict[str, dict[str, Any]] | None = None, **env: str
+) -> subprocess.Popen[str]:
+    """An ansible-playbook that drains the node, or does what `task` says."""
     playbook = folder / f"{node}.yml"
-    playbook.write_text(PLAYBOOK.format(host=api.host, python=sys.executable, node=node), encoding="utf-8")
+    ((module, options),) = (task or DRAIN).items()
+    text = json.dumps({"name": node, **options})
+    playbook.write_text(
+        PLAYBOOK.format(host=api.host, python=sys.executable, module=module, options=text), encoding="utf-8"
+    )
     return subprocess.Popen(
         command(str(playbook)),
         env=environment(env),
@@ -69,11 +82,35 @@ def start(api: FakeApi, folder: Path, node: str, **env: str) -> subprocess.Popen
     )
 
 
+def registered_anew(api: FakeApi, state_dir: Path) -> dict[str, dict[str, Any]]:
+    """A Node that was created anew and whose kubelet is not Ready; the task that waits for it."""
+    spec = {"podCIDR": "10.244.7.0/24", "podCIDRs": ["10.244.7.0/24"], "unschedulable": True}
+    info = {"machineID": "m1", "bootID": "b1"}
+    ready = {"type": "Ready", "status": "False", "lastHeartbeatTime": "2026-01-02T00:00:00Z"}
+    node = {
+        "metadata": {"name": "registered", "uid": "old", "creationTimestamp": "2026-01-01T00:00:00Z"},
+        "spec": spec,
+        "status": {"nodeInfo": info, "conditions": [ready]},
+    }
+    api.store.add("/api/v1/namespaces", {"metadata": {"name": "kube-system", "uid": "cluster-1"}})
+    api.store.add("/api/v1/nodes", node)
+    client = KubeClient.from_options(api.options)
+    Registration(client, "registered", RegistrationOptions(state_dir=str(state_dir))).capture()
+    image = before_image.load(str(state_dir), "registered")
+    assert image is not None
+    before_image.save(str(state_dir), image.at("deleting").at("deleted").at("precreated", new_uid="new"))
+    api.store.objects["/api/v1/nodes/registered"]["metadata"]["uid"] = "new"
+    lease = {"metadata": {"name": "registered", "ownerReferences": [{"kind": "Node", "uid": "new"}]}, "spec": {}}
+    api.store.add("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases", lease)
+    allocator = {"cluster_cidrs": ["10.244.0.0/16"]}
+    return {"node_registration": {**WAIT["node_registration"], "state_dir": str(state_dir), "allocator": allocator}}
+
+
 def first_line(process: subprocess.Popen[str], found: dict[str, Any], node: str) -> None:
     """When the first line of progress came, and which one."""
     assert process.stderr is not None
     for line in process.stderr:
-        if "[node_drain]" in line:
+        if line.startswith("[node_"):
             found[node] = (line.strip(), process.poll())
             return
 
@@ -87,21 +124,27 @@ def test_long_drain_with_both_kinds_of_callback(tmp_path: Path) -> None:
     with FakeApi() as api:
         for node in ("plain", "json"):
             add_node(api, node)
-        runs = {"plain": start(api, tmp_path, "plain"), "json": start(api, tmp_path, "json", **as_json)}
+        runs = {
+            "plain": start(api, tmp_path, "plain"),
+            "json": start(api, tmp_path, "json", **as_json),
+            "registered": start(api, tmp_path, "registered", registered_anew(api, tmp_path / "state")),
+        }
         found: dict[str, Any] = {}
         readers = [threading.Thread(target=first_line, args=(run, found, node)) for node, run in runs.items()]
         for reader in readers:
             reader.start()
         for reader in readers:
             reader.join(timeout=40)
-        for node in runs:
+        for node in ("plain", "json"):
             del api.store.objects[f"/api/v1/namespaces/default/pods/pod-{node}"]
+        api.store.objects["/api/v1/nodes/registered"]["status"]["conditions"][0]["status"] = "True"
         outputs = {node: run.communicate(timeout=40)[0] for node, run in runs.items()}
     for node, run in runs.items():
         line, ended = found[node]
-        assert line.startswith(f"[node_drain] {node}: 1 ") and "(after 1" in line and ended is None
+        words = "[node_registration] registered: " if node == "registered" else f"[node_drain] {node}: 1 "
+        assert line.startswith(words) and "(after 1" in line and ended is None
         assert run.returncode == 0, outputs[node]
-        assert "[node_drain]" not in outputs[node] and "progress" not in outputs[node]
+        assert "[node_" not in outputs[node] and "progress" not in outputs[node]
     assert "changed=1" in outputs["plain"]
     (drained,) = json.loads(outputs["json"])["results"]
     assert drained["changed"] and [pod["result"] for pod in drained["pods"]] == ["gone"]
