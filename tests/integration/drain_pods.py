@@ -101,6 +101,7 @@ WAITING_KINDS: dict[str, Kind] = {
     "budget-exhausted": Kind(REPLICASET, labels={"budget": "exhausted"}),
     "budget-exhausted-statefulset": Kind(owned("StatefulSet"), labels={"budget": "exhausted"}),
     "budget-short-unready": Kind(REPLICASET, ready=False, labels={"budget": "short"}),
+    "budget-just-enough": Kind(REPLICASET, labels={"budget": "just"}),
 }
 #: Its budget is never counted. The API asks to come back after ten seconds, and kubectl's transport does so ten times.
 UNSYNCED_KINDS: dict[str, Kind] = {"budget-unsynced": Kind(REPLICASET, labels={"budget": "unsynced"})}
@@ -129,6 +130,7 @@ BUDGETS = (
     _budget("exhausted", {"minAvailable": 3}),
     _budget("always", {"minAvailable": 3, "unhealthyPodEvictionPolicy": "AlwaysAllow"}),
     _budget("enough", {"minAvailable": 1}),
+    _budget("just", {"minAvailable": 1}),
     _budget("short", {"minAvailable": 2}),
     _budget("unsynced", {"maxUnavailable": 1}),  # the ReplicaSet that it would count does not exist
 )

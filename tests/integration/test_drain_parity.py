@@ -143,6 +143,7 @@ def test_pods_that_wait_for_a_budget(testbed: Testbed, client: KubeClient) -> No
     assert told == {
         "The disruption budget exhausted needs 3 healthy pods and has 1 currently",
         "The disruption budget exhausted needs 3 healthy pods and has 2 currently",
+        "The disruption budget just needs 1 healthy pods and has 1 currently",
         "The disruption budget short needs 2 healthy pods and has 0 currently",
         "The disruption budget unsynced is still being processed by the server.",
         "it is covered by 2 PodDisruptionBudgets (two, two-again)",

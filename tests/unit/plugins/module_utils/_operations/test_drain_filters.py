@@ -90,6 +90,12 @@ TABLE = {
         "keep",
         "mirror Pod",
     ),
+    "mirror that names a daemonset": (
+        pod(DAEMONSET, annotations={"kubernetes.io/config.mirror": "x"}),
+        NOTHING,
+        "refuse",
+        FATAL_DS,
+    ),
     "emptyDir": (pod(REPLICASET, EMPTY_DIR), NOTHING, "refuse", FATAL_LOCAL),
     "emptyDir in memory": (pod(REPLICASET, MEMORY_DIR), NOTHING, "refuse", FATAL_LOCAL),
     "emptyDir, delete": (pod(REPLICASET, EMPTY_DIR), EMPTYDIR, "remove", "deleting Pods with local storage"),
