@@ -11,9 +11,10 @@ module: node_network_probe
 short_description: Prove that pods on a node can be reached from another node
 version_added: 0.1.0
 description:
-  - Starts a server pod on the node and a client pod on another Ready node, both bound directly, so that neither the
-    scheduler nor a cordon is in the way, and lets the client connect to the server at each of its addresses.
-  - Fails when the server's address is outside the Node's pod CIDRs, when a family is missing, or when the client cannot
+  - Starts a server pod on the node, and client pods on another Ready node and on the same one, all bound directly, so
+    that neither the scheduler nor a cordon is in the way, and lets the clients connect to the server at each of its
+    addresses. A further client on the node connects to a Service by its name, where the image can and the cluster has DNS.
+  - Fails when the server's address is outside the Node's pod CIDRs, when a family is missing, or when a client cannot
     connect within O(timeout).
   - The pods carry the label C(app.kubernetes.io/managed-by=podnet.upkeep) and are always deleted. Those that a killed run
     left behind are deleted first.
@@ -23,6 +24,7 @@ extends_documentation_fragment:
   - podnet.upkeep.attributes
   - podnet.upkeep.attributes.actiongroup
   - podnet.upkeep.auth
+  - podnet.upkeep.run
 attributes:
   check_mode:
     support: full
@@ -43,9 +45,10 @@ options:
     required: true
   image:
     description:
-      - Image of both pods. Nodes that have it do not pull it again.
+      - Image of all pods. Nodes that have it do not pull it again.
+      - Without it, an agnhost that the node has already, or else C(registry.k8s.io/e2e-test-images/agnhost:2.53).
     type: str
-    default: registry.k8s.io/e2e-test-images/agnhost:2.53
+    default: ""
   server_args:
     description: Arguments that make the image a TCP server.
     type: list
@@ -58,6 +61,14 @@ options:
     type: list
     elements: str
     default: [connect, --timeout=5s, "ADDRESS:8080"]
+  dns_args:
+    description:
+      - Arguments that make the image connect to a Service by its name.
+      - Without them, an agnhost connects to C(kubernetes.default.svc:443) where the Service C(kube-system/kube-dns) has
+        endpoints, and with another image Services are not tried.
+    type: list
+    elements: str
+    default: []
   namespace:
     description: Namespace of the pods.
     type: str
@@ -98,8 +109,13 @@ peer:
   returned: success
   type: str
   sample: w2
+image:
+  description: Image of the pods.
+  returned: success
+  type: str
+  sample: registry.k8s.io/e2e-test-images/agnhost:2.53
 addresses:
-  description: Addresses of the server pod and whether they were reached.
+  description: Addresses of the server pod.
   returned: when pods were started, also on failure
   type: list
   elements: dict
@@ -107,6 +123,17 @@ addresses:
     - family: ipv4
       address: 10.244.3.7
       in_pod_cidr: true
+connections:
+  description:
+    - What was to be reached from which node. RV(connections[].kind) is V(other-node), V(same-node) or V(service-name).
+  returned: when clients were started, also on failure
+  type: list
+  elements: dict
+  sample:
+    - kind: other-node
+      family: ipv4
+      from_node: w2
+      target: 10.244.3.7
       reached: true
       attempts: 1
       detail: ""
@@ -119,34 +146,40 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.network_probe import NetworkProbe, ProbeOptions
 from ansible_collections.podnet.upkeep.plugins.module_utils._options import auth_argument_spec, run_module
+from ansible_collections.podnet.upkeep.plugins.module_utils._run_options import heartbeat_of, run_argument_spec
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Probe, or in check mode only choose the peer."""
     params = module.params
+    client = KubeClient.from_options(params)
+    heartbeat = heartbeat_of(params, client, check_mode=module.check_mode)
+    if heartbeat is not None:
+        heartbeat()
     probe = NetworkProbe(
-        KubeClient.from_options(params),
+        client,
         params["name"],
         ProbeOptions(
             image=params["image"],
             server_args=tuple(params["server_args"]),
             client_args=tuple(params["client_args"]),
+            dns_args=tuple(params["dns_args"]),
             namespace=params["namespace"],
             peer=params["peer"],
             avoid_peers=tuple(params["avoid_peers"]),
             timeout=params["timeout"],
         ),
+        heartbeat=heartbeat,
     )
     if module.check_mode:
         peer, warnings = probe.choose_peer()
-        addresses = []
+        answer: dict[str, t.Any] = {"peer": peer, "image": probe.choose_image(peer), "addresses": [], "connections": []}
     else:
         result = probe.run()
-        peer, warnings = result.peer, result.warnings
-        addresses = [one.to_dict() for one in result.addresses]
+        answer, warnings = result.to_dict(), result.warnings
     for warning in warnings:
         module.warn(warning)
-    return {"changed": False, "peer": peer, "addresses": addresses}
+    return {"changed": False, **answer}
 
 
 def main() -> None:
@@ -154,14 +187,16 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **auth_argument_spec(),
+            **run_argument_spec(),
             "name": {"type": "str", "required": True},
-            "image": {"type": "str", "default": "registry.k8s.io/e2e-test-images/agnhost:2.53"},
+            "image": {"type": "str", "default": ""},
             "server_args": {"type": "list", "elements": "str", "default": ["netexec", "--http-port=8080"]},
             "client_args": {
                 "type": "list",
                 "elements": "str",
                 "default": ["connect", "--timeout=5s", "ADDRESS:8080"],
             },
+            "dns_args": {"type": "list", "elements": "str", "default": []},
             "namespace": {"type": "str", "default": "default"},
             "peer": {"type": "str", "default": ""},
             "avoid_peers": {"type": "list", "elements": "str", "default": []},

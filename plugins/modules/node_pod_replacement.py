@@ -14,6 +14,9 @@ description:
   - Finds the live pods of a node that have an address outside the Node's pod CIDRs. Such pods are Running and Ready,
     and nobody on another node can reach them.
   - Deletes them by uid, so that their controllers start new ones, and waits until no such pod is left.
+  - Pods of the node that make its pod network (the agent of Cilium, flannel, kube-router and others, and kube-proxy) are
+    replaced before all others when they have started before the Node was registered, and waited for. Where Cilium takes its
+    range from the Node, its agent is replaced until the CiliumNode has the Node's pod CIDRs.
   - Can also wait for DaemonSets to have a Ready pod on the node again.
 author:
   - podnet.upkeep contributors (@podnet-upkeep)
@@ -21,6 +24,7 @@ extends_documentation_fragment:
   - podnet.upkeep.attributes
   - podnet.upkeep.attributes.actiongroup
   - podnet.upkeep.auth
+  - podnet.upkeep.run
 attributes:
   check_mode:
     support: full
@@ -65,6 +69,7 @@ pods:
       uid: 5e3c7a8e-7c6e-4a0a-9e2b-0f1d2c3b4a59
       controller: ReplicaSet/web-6f7c9d5b4
       addresses: [10.200.7.9]
+      reason: has 10.200.7.9, outside the Node's podCIDRs
 """
 
 import typing as t
@@ -74,21 +79,27 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.pod_replacement import PodReplacement
 from ansible_collections.podnet.upkeep.plugins.module_utils._options import auth_argument_spec, run_module
+from ansible_collections.podnet.upkeep.plugins.module_utils._run_options import heartbeat_of, run_argument_spec
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Find and replace."""
     params = module.params
+    client = KubeClient.from_options(params)
+    heartbeat = heartbeat_of(params, client, check_mode=module.check_mode)
+    if heartbeat is not None:
+        heartbeat()
     replacement = PodReplacement(
-        KubeClient.from_options(params),
+        client,
         params["name"],
         expected_daemonsets=params["expected_daemonsets"],
         timeout=params["timeout"],
+        heartbeat=heartbeat,
     )
     plan = replacement.plan()
     if not module.check_mode:
         replacement.run(plan)
-    lines = [f"{pod['namespace']}/{pod['name']} {', '.join(pod['addresses'])}\n" for pod in plan]
+    lines = [f"{pod['namespace']}/{pod['name']} {pod['reason']}\n" for pod in plan]
     return {
         "changed": bool(plan),
         "pods": plan,
@@ -101,6 +112,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **auth_argument_spec(),
+            **run_argument_spec(),
             "name": {"type": "str", "required": True},
             "expected_daemonsets": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "int", "default": 180},

@@ -5,7 +5,8 @@
 """Pods of a node whose addresses are not of the node's podCIDRs: nobody on another node can reach them.
 
 They stay behind when a Node comes back before the pod garbage collector looked (quarantine of 40 s), or when the CNI
-configuration on the host kept the old range. Such a pod is Running and Ready; only a new sandbox gives it an address.
+configuration on the host kept the old range. Such a pod is Running and Ready; only a new sandbox gives it an address. The
+agents that make the pod network come first: they read the range once, when they start.
 """
 
 from __future__ import annotations
@@ -24,7 +25,13 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.drain_fi
     is_finished,
     is_mirror,
 )
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.scheduling import get_node
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.network_agents import (
+    CNI_AGENTS,
+    KUBE_PROXY,
+    NetworkAgents,
+)
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.registration_objects import reference
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.scheduling import get_node, uid_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.waiting import Clock, Pending, wait_for
 
 Pod = Mapping[str, t.Any]
@@ -73,6 +80,7 @@ class PodReplacement:
         timeout: float = 180.0,
         clock: Clock | None = None,
         progress: Callable[[str], None] | None = None,
+        heartbeat: Callable[[], None] | None = None,
     ) -> None:
         """``expected_daemonsets`` (``namespace/name``) must have a Ready pod on the node in the end."""
         self._client = client
@@ -81,9 +89,11 @@ class PodReplacement:
         self._timeout = timeout
         self._clock = clock or Clock()
         self._progress = progress or (lambda line: None)
+        self._heartbeat = heartbeat
+        self._agents = NetworkAgents(client, node_name)
 
     def plan(self) -> list[dict[str, t.Any]]:
-        """The pods to replace: namespace, name, uid, controller and their foreign addresses.
+        """The pods to replace, agents first: namespace, name, uid, controller, foreign addresses, and the reason.
 
         Raises RefusedError when the Node has no podCIDRs: then no address could be right.
         """
@@ -91,27 +101,21 @@ class PodReplacement:
         pod_cidrs = pod_cidrs_of(node)
         if not pod_cidrs:
             raise RefusedError(f"Node {self._node_name} has no podCIDRs, so no address of its pods can be right.")
-        found = []
-        for pod in self._pods():
+        pods = self._pods()
+        outdated = self._agents.outdated(node, pods)
+        found = [_entry(pod, [], reason) for pod, reason in outdated]
+        agents = {entry["uid"] for entry in found}
+        for pod in pods:
             addresses = foreign_addresses(pod, pod_cidrs)
-            if addresses:
-                metadata = pod["metadata"]
-                controller = controller_of(pod)
-                found.append(
-                    {
-                        "namespace": metadata["namespace"],
-                        "name": metadata["name"],
-                        "uid": metadata["uid"],
-                        "controller": f"{controller['kind']}/{controller['name']}" if controller else "",
-                        "addresses": addresses,
-                    }
-                )
+            if addresses and uid_of(pod) not in agents:
+                found.append(_entry(pod, addresses, f"has {', '.join(addresses)}, outside the Node's podCIDRs"))
         return found
 
     def run(self, plan: Sequence[Mapping[str, t.Any]]) -> None:
         """Delete the planned pods by uid and wait until the node is as it should be.
 
-        Raises RefusedError for pods without a controller (nobody would start them again), WaitTimeoutError.
+        First the agents, and the wait until they have started again and know the new range; then all others. Raises
+        RefusedError for pods without a controller (nobody would start them again), WaitTimeoutError.
         """
         orphans = [f"{pod['namespace']}/{pod['name']}" for pod in plan if not pod["controller"]]
         if orphans:
@@ -120,27 +124,55 @@ class PodReplacement:
                 "controller would start them again; delete them yourself.",
                 orphans,
             )
+        deadline = self._clock.now() + self._timeout
+        agents = [pod for pod in plan if not pod["addresses"]]
+        for pod in agents:
+            self._delete(pod)
+            self._expected.add(f"{pod['namespace']}/{str(pod['controller']).partition('/')[2]}")
+        self._wait("the network agents of node {node} have started and know its podCIDRs", self._agents_probe, deadline)
         for pod in plan:
-            try:
-                self._client.delete(f"/api/v1/namespaces/{pod['namespace']}/pods/{pod['name']}", uid=pod["uid"])
-            except ApiError as error:
-                if error.status not in (404, 409):
-                    raise
-        wait_for(
-            f"the pods of node {self._node_name} have addresses of its podCIDRs and its DaemonSets are Ready",
-            self._probe,
-            timeout=self._timeout,
-            clock=self._clock,
+            if pod not in agents:
+                self._delete(pod)
+        self._wait(
+            "the pods of node {node} have addresses of its podCIDRs and its DaemonSets are Ready", self._probe, deadline
         )
+
+    def _delete(self, pod: Mapping[str, t.Any]) -> None:
+        try:
+            self._client.delete(f"/api/v1/namespaces/{pod['namespace']}/pods/{pod['name']}", uid=pod["uid"])
+        except ApiError as error:
+            if error.status not in (404, 409):
+                raise
+
+    def _wait(self, what: str, probe: Callable[[], bool | Pending], deadline: float) -> None:
+        wait_for(
+            what.format(node=self._node_name),
+            probe,
+            timeout=max(1.0, deadline - self._clock.now()),
+            clock=self._clock,
+            heartbeat=self._heartbeat,
+        )
+
+    def _agents_probe(self) -> bool | Pending:
+        node = get_node(self._client, self._node_name)
+        pods = self._pods()
+        waits = [f"{reference(pod)} {reason}" for pod, reason in self._agents.outdated(node, pods)]
+        expected = {name for name in self._expected if name.partition("/")[2] in (*CNI_AGENTS, KUBE_PROXY)}
+        missing = sorted(name for name in expected - _ready_daemonsets(pods) if self._exists(name))
+        waits += [f"DaemonSet {name} has no Ready pod" for name in missing]
+        books = self._agents.other_books(node)
+        if books and not any(books in one for one in waits):
+            waits.append(books)
+        self._progress(f"{self._node_name}: {'; '.join(waits[:3]) or 'network agents are in order'}")
+        return Pending("; ".join(waits[:5])) if waits else True
 
     def _probe(self) -> bool | Pending:
         pods = self._pods()
         pod_cidrs = pod_cidrs_of(get_node(self._client, self._node_name))
-        ready = {daemonset_of(pod) for pod in pods if is_ready(pod) and not pod["metadata"].get("deletionTimestamp")}
-        missing = sorted(name for name in self._expected - ready if self._exists(name))
+        missing = sorted(name for name in self._expected - _ready_daemonsets(pods) if self._exists(name))
         waits = [f"DaemonSet {name} has no Ready pod" for name in missing]
         waits += [
-            f"pod {pod['metadata']['namespace']}/{pod['metadata']['name']} has {', '.join(foreign)}"
+            f"pod {reference(pod)} has {', '.join(foreign)}"
             for pod in pods
             if (foreign := foreign_addresses(pod, pod_cidrs))
         ]
@@ -156,3 +188,19 @@ class PodReplacement:
 
     def _pods(self) -> list[JsonObject]:
         return self._client.list("/api/v1/pods", params={"fieldSelector": f"spec.nodeName={self._node_name}"})
+
+
+def _ready_daemonsets(pods: Sequence[Pod]) -> set[str]:
+    return {daemonset_of(pod) for pod in pods if is_ready(pod) and not pod["metadata"].get("deletionTimestamp")}
+
+
+def _entry(pod: Pod, addresses: Sequence[str], reason: str) -> dict[str, t.Any]:
+    metadata, controller = pod["metadata"], controller_of(pod)
+    return {
+        "namespace": metadata["namespace"],
+        "name": metadata["name"],
+        "uid": metadata["uid"],
+        "controller": f"{controller['kind']}/{controller['name']}" if controller else "",
+        "addresses": list(addresses),
+        "reason": reason,
+    }

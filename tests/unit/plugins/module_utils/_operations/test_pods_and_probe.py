@@ -54,6 +54,70 @@ def test_replacement(api: FakeApi, client: KubeClient, fast: FastClock) -> None:
     assert f"{PODS}/agent-old" not in api.store.objects
 
 
+def agent(name: str, daemonset: str, created: str) -> dict[str, Any]:
+    """A pod of a network agent on the host network."""
+    pod = bound_pod(name, "DaemonSet")
+    pod["metadata"].update(creationTimestamp=created)
+    pod["metadata"]["ownerReferences"][0]["name"] = daemonset
+    pod["spec"]["hostNetwork"] = True
+    pod["status"]["startTime"] = created
+    return pod
+
+
+def test_agents_are_replaced_first(api: FakeApi, client: KubeClient, fast: FastClock) -> None:
+    """Those that are older than the Node: the agent of the CNI, then kube-proxy, and other pods when both are back."""
+    readdress(api)
+    api.store.objects["/api/v1/nodes/w1"]["metadata"]["creationTimestamp"] = "2026-02-01T00:00:00Z"
+    for name, daemonset in (("proxy-old", "kube-proxy"), ("flannel-old", "kube-flannel-ds")):
+        api.store.add(PODS, agent(name, daemonset, "2026-01-15T00:00:00Z"))
+        api.store.add("/apis/apps/v1/namespaces/default/daemonsets", {"metadata": {"name": daemonset}})
+    api.store.add(PODS, bound_pod("web-0"))
+    expected = ["default/kube-flannel-ds", "default/kube-proxy"]
+    replacement = PodReplacement(client, "w1", expected_daemonsets=expected, clock=fast.clock())
+    plan = replacement.plan()
+    assert [pod["name"] for pod in plan] == ["flannel-old", "proxy-old", "web-0"]
+
+    def come_back() -> None:
+        for name, daemonset in (("proxy-new", "kube-proxy"), ("flannel-new", "kube-flannel-ds")):
+            api.store.add(PODS, agent(name, daemonset, "2026-02-01T00:01:00Z"))
+
+    fast.on_sleep = come_back
+    replacement.run(plan)
+    deleted = [request.path.rpartition("/")[2] for request in api.requests if request.method == "DELETE"]
+    assert deleted == ["flannel-old", "proxy-old", "web-0"]
+    assert replacement.plan() == []
+
+
+def test_agent_of_cilium_is_replaced_until_its_books_are_the_nodes(
+    api: FakeApi, client: KubeClient, fast: FastClock
+) -> None:
+    """Only where Cilium takes its range from the Node; elsewhere its books are its own."""
+    readdress(api)
+    uid = api.store.objects["/api/v1/nodes/w1"]["metadata"]["uid"]
+    config = {"metadata": {"name": "cilium-config"}, "data": {"ipam": "cluster-pool"}}
+    api.store.add("/api/v1/namespaces/kube-system/configmaps", config)
+    books = {
+        "metadata": {"name": "w1", "ownerReferences": [{"uid": uid}]},
+        "spec": {"ipam": {"podCIDRs": ["10.200.7.0/24"]}},
+    }
+    made = api.store.add("/apis/cilium.io/v2/ciliumnodes", books)
+    api.store.add(PODS, agent("cilium-x", "cilium", "2026-02-01T00:00:00Z"))
+    assert PodReplacement(client, "w1", clock=fast.clock()).plan() == []
+    api.store.objects["/api/v1/namespaces/kube-system/configmaps/cilium-config"]["data"]["ipam"] = "kubernetes"
+    replacement = PodReplacement(client, "w1", timeout=30, clock=fast.clock())
+    plan = replacement.plan()
+    assert [pod["reason"] for pod in plan] == ["CiliumNode w1 has 10.200.7.0/24, the Node 10.244.1.0/24"]
+    api.store.add(PODS, bound_pod("web-0"))
+    api.store.add("/apis/apps/v1/namespaces/default/daemonsets", {"metadata": {"name": "cilium"}})
+    fast.on_sleep = lambda: api.store.add(PODS, agent("cilium-y", "cilium", "2026-02-01T00:01:00Z"))
+    with pytest.raises(WaitTimeoutError, match=r"network agents of node w1 .*CiliumNode w1 has 10\.200\.7\.0/24"):
+        replacement.run(replacement.plan())
+    assert f"{PODS}/web-0" in api.store.objects, "a pod was replaced before the agent knew the range"
+    made["spec"]["ipam"]["podCIDRs"] = ["10.244.1.0/24"]
+    replacement.run(replacement.plan())
+    assert f"{PODS}/web-0" not in api.store.objects
+
+
 def test_replacement_that_does_not_come(api: FakeApi, client: KubeClient, fast: FastClock) -> None:
     """The DaemonSet is named; a bare pod is never deleted; a Node without podCIDRs is no measure."""
     readdress(api)
@@ -70,12 +134,12 @@ def test_replacement_that_does_not_come(api: FakeApi, client: KubeClient, fast: 
 
 
 class Kubelets:
-    """Runs probe pods: servers get `address`; clients end with the next of `exits`."""
+    """Runs probe pods: servers get `address`; clients end with the next of `exits` of their node, else with 0."""
 
     def __init__(self, api: FakeApi, fast: FastClock, address: str = "10.200.7.9") -> None:
         self.api = api
         self.address = address
-        self.exits: list[int] = []
+        self.exits: dict[str, list[int]] = {}
         self.waiting: dict[str, str] = {}
         fast.on_sleep = self.step
 
@@ -90,7 +154,8 @@ class Kubelets:
             elif "-server-" in name:
                 pod["status"] = {**bound_pod("x")["status"], "podIPs": [{"ip": self.address}]}
             else:
-                code = self.exits.pop(0)
+                exits = self.exits.get(pod["spec"]["nodeName"]) or [0]
+                code = exits.pop(0)
                 ended = {"terminated": {"exitCode": code, "message": "TIMEOUT"}}
                 pod["status"] = {"phase": "Failed" if code else "Succeeded", "containerStatuses": [{"state": ended}]}
 
@@ -109,12 +174,15 @@ def test_probe_reaches_after_some_tries(api: FakeApi, client: KubeClient, fast: 
     """Routes may follow late; pods are bound directly, and gone in the end."""
     api.store.add("/api/v1/nodes", node("w2"))
     kubelets = Kubelets(api, fast)
-    kubelets.exits = [1, 1, 0]
+    kubelets.exits = {"w2": [1, 1, 0], "w1": [0]}
     result = probe(client, fast).run()
     assert result.peer == "w2"
-    assert [(one.address, one.reached, one.attempts) for one in result.addresses] == [("10.200.7.9", True, 3)]
+    assert [(one.kind, one.target, one.reached, one.attempts) for one in result.connections] == [
+        ("other-node", "10.200.7.9", True, 3),
+        ("same-node", "10.200.7.9", True, 1),
+    ]
     made = [request.body for request in api.requests if request.method == "POST" and request.path == PODS]
-    assert [pod["spec"]["nodeName"] for pod in made] == ["w1", "w2", "w2", "w2"]
+    assert [pod["spec"]["nodeName"] for pod in made] == ["w1", "w2", "w1", "w2", "w2"]
     assert made[1]["spec"]["containers"][0]["args"] == ["connect", "10.200.7.9:80"]
     assert leftovers(api) == []
 
@@ -122,9 +190,35 @@ def test_probe_reaches_after_some_tries(api: FakeApi, client: KubeClient, fast: 
 def test_probe_that_never_reaches(api: FakeApi, client: KubeClient, fast: FastClock) -> None:
     """The sentence has both nodes, the address and the client's words."""
     api.store.add("/api/v1/nodes", node("w2"))
-    Kubelets(api, fast).exits = [1] * 99
-    with pytest.raises(ProbeError, match=r"node w2 does not reach .* node w1 .*10\.200\.7\.9: exit code 1, TIMEOUT"):
+    Kubelets(api, fast).exits = {"w2": [1] * 99}
+    with pytest.raises(
+        ProbeError, match=r"node w2 does not reach .* node w1 .*10\.200\.7\.9: exit code 1, TIMEOUT"
+    ) as caught:
         probe(client, fast).run()
+    assert [one["reached"] for one in caught.value.details()["connections"]] == [False, True]
+    assert leftovers(api) == []
+
+
+def test_probe_of_services(api: FakeApi, client: KubeClient, fast: FastClock) -> None:
+    """An agnhost that the node has is taken, and connects to a Service where the cluster has DNS."""
+    image = "registry.example.com/agnhost:2.40"
+    api.store.objects["/api/v1/nodes/w1"]["status"]["images"] = [{"names": ["pause:3"]}, {"names": [image]}]
+    api.store.add("/api/v1/nodes", node("w2"))
+    Kubelets(api, fast)
+    assert [one.kind for one in probe(client, fast, image="").run().connections] == ["other-node", "same-node"]
+    api.store.add(
+        "/apis/discovery.k8s.io/v1/namespaces/kube-system/endpointslices",
+        {
+            "metadata": {"name": "kube-dns-1", "labels": {"kubernetes.io/service-name": "kube-dns"}},
+            "endpoints": [{"conditions": {"ready": True}}],
+        },
+    )
+    result = probe(client, fast, image="").run()
+    assert result.image == image
+    assert [(one.kind, one.from_node) for one in result.connections][2:] == [("service-name", "w1")]
+    Kubelets(api, fast).exits = {"w1": [0] + [1] * 99}
+    with pytest.raises(ProbeError, match=r"does not reach the Service kubernetes\.default\.svc:443 by its name"):
+        probe(client, fast, image="").run()
     assert leftovers(api) == []
 
 
@@ -160,7 +254,7 @@ def test_probe_removes_what_a_killed_run_left(api: FakeApi, client: KubeClient, 
                 }
             },
         )
-    Kubelets(api, fast).exits = [0]
+    Kubelets(api, fast)
     probe(client, fast).run()
     assert leftovers(api) == [f"{PODS}/upkeep-probe-server-other"]
 
