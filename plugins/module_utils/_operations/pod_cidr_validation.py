@@ -9,6 +9,7 @@ That they differ from the old ones is no criterion: kube-controller-manager may 
 
 from __future__ import annotations
 
+import ipaddress
 import typing as t
 from collections.abc import Iterable, Mapping
 
@@ -21,7 +22,7 @@ def faults(node: Mapping[str, t.Any], nodes: Iterable[Mapping[str, t.Any]], sett
     """What is wrong with the Node's podCIDRs, one clause each; empty when nothing is.
 
     ``nodes`` are all Nodes (the Node itself is left out by its name). Range, mask and family order are checked only
-    where ``settings`` are known; overlaps always.
+    where ``settings`` are known; overlaps, also with addresses of Nodes, always.
     """
     own, found = _parsed(pod_cidrs_of(node))
     if settings.known:
@@ -35,6 +36,12 @@ def faults(node: Mapping[str, t.Any], nodes: Iterable[Mapping[str, t.Any]], sett
     name = (node.get("metadata") or {}).get("name")
     for other in nodes:
         other_name = (other.get("metadata") or {}).get("name")
+        found += [
+            f"{cidr} contains {address}, an address of Node {other_name}"
+            for address in _addresses(other)
+            for cidr in own
+            if address in cidr
+        ]
         if other_name == name:
             continue
         for theirs in _parsed(pod_cidrs_of(other))[0]:
@@ -43,6 +50,18 @@ def faults(node: Mapping[str, t.Any], nodes: Iterable[Mapping[str, t.Any]], sett
                 for cidr in own
                 if cidr.version == theirs.version and cidr.overlaps(theirs)
             ]
+    return found
+
+
+def _addresses(node: Mapping[str, t.Any]) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    """Addresses of the Node itself: with one of them in a podCIDR, pods would take the packets of a machine."""
+    found = []
+    for entry in (node.get("status") or {}).get("addresses") or []:
+        if entry.get("type") in ("InternalIP", "ExternalIP"):
+            try:
+                found.append(ipaddress.ip_address(str(entry.get("address"))))
+            except ValueError:
+                continue
     return found
 
 
