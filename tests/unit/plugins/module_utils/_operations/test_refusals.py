@@ -189,3 +189,15 @@ def test_controller_manager(state: str, cluster: FakeApi, fast: FastClock, monke
     found = make_plan(client, read_context(client, settings), options).all_refusals
     assert len(found) == (1 if says else 0) and all(says in one for one in found), found
     assert bool(override) == any(f"accepted_risks: [{override}]" in one for one in found)
+
+
+def test_window_of_a_cluster_autoscaler(cluster: FakeApi) -> None:
+    """It removes machines of clouds whose Node stays away; on other machines it is a warning."""
+    status = providers.config_map("cluster-autoscaler-status", status="")
+    add(cluster, [("/api/v1/nodes", providers.node(provider="openstack:///1")), status])
+    found = plan(cluster, nodes=("w1",), risks=["cloud-provider"]).all_refusals
+    assert len(found) == 1 and "A Cluster Autoscaler runs" in found[0] and "[cluster-autoscaler]" in found[0]
+    assert plan(cluster, nodes=("w1",), risks=["cloud-provider", "cluster-autoscaler"]).all_refusals == []
+    del cluster.store.objects["/api/v1/nodes/w1"]["spec"]["providerID"]
+    made = plan(cluster, nodes=("w1",))
+    assert made.all_refusals == [] and "A Cluster Autoscaler runs" in made.warnings[0]
