@@ -279,9 +279,9 @@ def _load(pods: Sequence[Object]) -> tuple[int, int, int]:
     return len(pods), sum(one.get("cpu", 0) for one in asked), memory // (1000 * 1024**2)
 
 
-def _has_host_path(pod: Object) -> bool:
+def _has_host_path(pod: Mapping[str, t.Any]) -> bool:
     return any(volume.get("hostPath") for volume in (pod.get("spec") or {}).get("volumes") or ())
 
 
-def _reference(pod: Object) -> str:
+def _reference(pod: Mapping[str, t.Any]) -> str:
     return f"{pod['metadata'].get('namespace')}/{name_of(pod)}"
