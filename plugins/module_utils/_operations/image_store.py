@@ -83,7 +83,9 @@ class ImageStore:
         here = before_image.load(self._state_dir, node_name)
         entry = known.nodes.get(node_name) if known is not None else None
         if entry is None or self._journal is None:
-            return here
+            # of a Node that an earlier run has brought back, a machine that was not part of it may still have the file
+            stale = known is not None and here is not None and known.earlier.get(node_name) == here.uid
+            return None if stale else here
         if entry.get("step") == COMPLETED:
             # another machine has brought this Node back, or we were killed before the file was put aside
             return None if here is None or entry.get("old_uid") == here.uid else here

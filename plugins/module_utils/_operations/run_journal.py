@@ -4,7 +4,8 @@
 # For internal use of this collection only; the interface may change in any release.
 """The journal of a run, in the cluster: which Node is at which step, so that any machine can go on with it.
 
-A ConfigMap has one key for the run, one for each Node, and the switch ``stop``. Before-images are in a Secret beside it,
+A ConfigMap has one key for the run, one for each Node, the switch ``stop``, and what earlier runs brought back, by which a
+machine knows that a file which it still has is of the past. Before-images are in a Secret beside it,
 because annotations of Nodes can be sensitive; one is deleted when its Node is back in service. Every write is a merge
 patch of single keys, so that a person who sets ``stop`` meanwhile is never overwritten. What a person has damaged stops
 the run before its next Node, and never in the middle of one.
@@ -29,7 +30,9 @@ MOST_BYTES = 900 * 1024
 MOST_BYTES_OF_ENTRY = 16 * 1024
 MOST_BYTES_OF_RUN = 128 * 1024
 COMPLETED = "completed"
-_RUN, _STOP, _NODE = "run", "stop", "node."
+_RUN, _STOP, _EARLIER, _NODE = "run", "stop", "earlier", "node."
+#: Of Nodes that earlier runs brought back the last so many are known; an entry has at most 300 bytes, most have 60.
+MOST_EARLIER = 1000
 _LONGEST_KEY = 253
 _LABELS = {"app.kubernetes.io/managed-by": "podnet.upkeep"}
 # whatever else a person writes there is meant to stop
@@ -44,12 +47,14 @@ class JournalError(UpkeepError):
 class JournalState:
     """The journal as it was read. ``run`` is what the run said about itself, ``nodes`` {Node: its entry}.
 
-    ``damaged`` are keys that hold something else than a run writes.
+    ``earlier`` is what runs before it have brought back, {Node: uid of the Node before that}. ``damaged`` are keys that
+    hold something else than a run writes.
     """
 
     run: Mapping[str, t.Any] = field(default_factory=dict)
     nodes: Mapping[str, Mapping[str, t.Any]] = field(default_factory=dict)
     stop: bool = False
+    earlier: Mapping[str, str] = field(default_factory=dict)
     damaged: tuple[str, ...] = ()
 
     def unfinished(self) -> list[str]:
@@ -74,15 +79,18 @@ class Journal:
         data = self._data(self._config_map)
         if data is None:
             return None
-        decoded = {key: _decoded(text) for key, text in data.items() if key == _RUN or key.startswith(_NODE)}
+        decoded = {
+            key: _decoded(text) for key, text in data.items() if key in (_RUN, _EARLIER) or key.startswith(_NODE)
+        }
         nodes = {
             str(entry.get("node") or key.removeprefix(_NODE)): entry
             for key, entry in decoded.items()
-            if key != _RUN and entry
+            if key.startswith(_NODE) and entry
         }
+        earlier = {node: str(uid) for node, uid in (decoded.get(_EARLIER) or {}).items()}
         stop = str(data.get(_STOP, "")).strip().lower() not in _GO
         damaged = tuple(sorted(key for key, entry in decoded.items() if entry is None))
-        return JournalState(decoded.get(_RUN) or {}, nodes, stop, damaged)
+        return JournalState(decoded.get(_RUN) or {}, nodes, stop, earlier, damaged)
 
     def require_sound(self, known: JournalState | None) -> None:
         """Raise JournalError where a person has damaged it: a Node that is out of service may be hidden by that."""
@@ -97,7 +105,7 @@ class Journal:
         )
 
     def begin(self, run: Mapping[str, t.Any]) -> None:
-        """Write what a new run says about itself; entries and before-images of Nodes that are back in service go.
+        """Write what a new run says about itself; of Nodes that are back in service only the uid stays.
 
         Raises JournalError, ApiError.
         """
@@ -106,9 +114,16 @@ class Journal:
         if known is None:
             self._create({_RUN: _run_text(run), _STOP: "false"})
             return
-        done = {key_of(node): None for node, entry in known.nodes.items() if entry.get("step") == COMPLETED}
-        self._write({_RUN: _run_text(run), **done})
-        self._drop_images(done)
+        done = {
+            node: str(entry.get("old_uid") or "")
+            for node, entry in known.nodes.items()
+            if entry.get("step") == COMPLETED
+        }
+        gone = {key_of(node): None for node in done}
+        earlier = {**{node: uid for node, uid in known.earlier.items() if node not in done}, **done}
+        newest = dict(list(earlier.items())[-MOST_EARLIER:])
+        self._write({_RUN: _run_text(run), _EARLIER: json.dumps(newest), **gone})
+        self._drop_images(gone)
 
     def note_run(self, run: Mapping[str, t.Any]) -> None:
         """Replace what the run says about itself. Raises ApiError."""

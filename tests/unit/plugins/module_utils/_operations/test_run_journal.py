@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import gzip
 import json
 import random
 import string
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +18,9 @@ from unit.fake_api import FakeApi, Fault, status_body
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import ApiError, RefusedError
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations import before_image
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.before_image import BeforeImage
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.image_store import ImageStore
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.packed_image import (
     MOST_UNPACKED_BYTES,
     pack,
@@ -27,6 +31,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_jour
     MOST_BYTES,
     MOST_BYTES_OF_ENTRY,
     MOST_BYTES_OF_RUN,
+    MOST_EARLIER,
     Journal,
     JournalError,
     JournalState,
@@ -76,6 +81,14 @@ def test_run_and_nodes(api: FakeApi, journal: Journal) -> None:
     state = known(journal)
     assert state.run == {"holder": "me"} and state.unfinished() == ["w1"] and not state.stop and not state.damaged
     assert sorted(data(api)) == ["node.w1", "node.w2", "run", "stop"]
+    journal.record("w2", {"step": COMPLETED, "old_uid": "b"})
+    journal.begin({"holder": "me"})
+    assert known(journal).earlier == {"w2": "b"}
+    journal.record("w2", {"step": COMPLETED, "old_uid": "c"})
+    journal.record("w1", {"step": COMPLETED, "old_uid": "a"})
+    journal.begin({"holder": "me"})
+    assert known(journal).earlier == {"w2": "c", "w1": "a"} and known(journal).nodes == {}
+    journal.record("w1", {"step": "deleted", "old_uid": "a"})
     journal.note_run({"holder": "me", "result": "stopped"})
     assert known(journal).run["result"] == "stopped" and known(journal).unfinished() == ["w1"]
 
@@ -122,7 +135,7 @@ def test_switch_is_never_overwritten(api: FakeApi, journal: Journal) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x", "[]", "null", "3", '"text"', "{"])
-@pytest.mark.parametrize("key", ["run", "node.w1"])
+@pytest.mark.parametrize("key", ["run", "node.w1", "earlier"])
 def test_damage_is_told_and_stops_a_beginning(api: FakeApi, journal: Journal, key: str, text: str) -> None:
     """It may hide a Node that is out of service; what is sound is still read and written."""
     journal.begin({"holder": "me"})
@@ -295,6 +308,33 @@ def test_packing_is_stable() -> None:
     """Equal images have equal texts, so that a write that changes nothing is none."""
     assert pack(image_of(a="1")) == pack(image_of(a="1"))
     assert unpack(pack(image_of(a="1")), "w1") == image_of(a="1")
+
+
+def test_earlier_runs_are_bounded(api: FakeApi, journal: Journal) -> None:
+    """The oldest leave."""
+    journal.begin({})
+    for _round in range(3):
+        for number in range(400):
+            name = f"w{_round}-{number}"
+            data(api)[key_of(name)] = json.dumps({"node": name, "step": COMPLETED, "old_uid": "u"})
+        journal.begin({})
+    earlier = known(journal).earlier
+    assert len(earlier) == MOST_EARLIER and "w2-399" in earlier and "w0-0" not in earlier
+
+
+def test_file_of_a_node_that_another_machine_brought_back(journal: Journal, tmp_path: Path) -> None:
+    """It is of the past, in the run that did it and in all later ones; a new Node of that name is not."""
+    before_image.save(str(tmp_path), image_of().at("deleting"))
+    store = ImageStore(str(tmp_path), journal)
+    journal.begin({})
+    assert list(store.unfinished()) == ["w1"]
+    journal.record("w1", {"step": COMPLETED, "old_uid": "uid-w1"})
+    for _run in range(3):
+        assert store.unfinished() == {} and store.load("w1") is None
+        journal.begin({})
+    newer = dataclasses.replace(image_of(), node={"metadata": {"name": "w1", "uid": "uid-2"}})
+    before_image.save(str(tmp_path), newer)
+    assert list(store.unfinished()) == ["w1"]
 
 
 @given(st.lists(st.from_regex(r"\A[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?\Z"), unique=True, max_size=20))
