@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - podnet.upkeep.auth
   - podnet.upkeep.allocator
   - podnet.upkeep.run
+  - podnet.upkeep.run.progress
 attributes:
   check_mode:
     support: full
@@ -108,7 +109,12 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._errors import Input
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.health_baseline import Baseline
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.health_gate import HealthGate
 from ansible_collections.podnet.upkeep.plugins.module_utils._options import auth_argument_spec, run_module
-from ansible_collections.podnet.upkeep.plugins.module_utils._run_options import heartbeat_of, run_argument_spec
+from ansible_collections.podnet.upkeep.plugins.module_utils._run_options import (
+    heartbeat_of,
+    progress_argument_spec,
+    progress_of,
+    run_argument_spec,
+)
 
 
 def baseline_of(option: t.Mapping[str, t.Any]) -> Baseline:
@@ -126,7 +132,13 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     heartbeat = heartbeat_of(params, client, check_mode=module.check_mode)
     if heartbeat is not None:
         heartbeat()
-    gate = HealthGate(client, audit_settings(params), ignore=params["ignore"], heartbeat=heartbeat)
+    gate = HealthGate(
+        client,
+        audit_settings(params),
+        ignore=params["ignore"],
+        heartbeat=heartbeat,
+        progress=progress_of(params, check_mode=module.check_mode),
+    )
     if params["state"] == "captured":
         return {"changed": False, "baseline": gate.capture().to_dict()}
     baseline = baseline_of(params["baseline"])
@@ -144,6 +156,7 @@ def main() -> None:
             **auth_argument_spec(),
             **allocator_argument_spec(),
             **run_argument_spec(),
+            **progress_argument_spec(),
             "state": {"type": "str", "choices": ["captured", "recovered"], "required": True},
             "baseline": {"type": "dict"},
             "ignore": {"type": "list", "elements": "str", "default": []},

@@ -25,6 +25,7 @@ extends_documentation_fragment:
   - podnet.upkeep.attributes.actiongroup
   - podnet.upkeep.auth
   - podnet.upkeep.run
+  - podnet.upkeep.run.progress
 attributes:
   check_mode:
     support: full
@@ -79,7 +80,12 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.pod_replacement import PodReplacement
 from ansible_collections.podnet.upkeep.plugins.module_utils._options import auth_argument_spec, run_module
-from ansible_collections.podnet.upkeep.plugins.module_utils._run_options import heartbeat_of, run_argument_spec
+from ansible_collections.podnet.upkeep.plugins.module_utils._run_options import (
+    heartbeat_of,
+    progress_argument_spec,
+    progress_of,
+    run_argument_spec,
+)
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
@@ -95,6 +101,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         expected_daemonsets=params["expected_daemonsets"],
         timeout=params["timeout"],
         heartbeat=heartbeat,
+        progress=progress_of(params, check_mode=module.check_mode),
     )
     plan = replacement.plan()
     if not module.check_mode:
@@ -113,6 +120,7 @@ def main() -> None:
         argument_spec={
             **auth_argument_spec(),
             **run_argument_spec(),
+            **progress_argument_spec(),
             "name": {"type": "str", "required": True},
             "expected_daemonsets": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "int", "default": 180},

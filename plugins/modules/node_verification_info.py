@@ -27,6 +27,7 @@ extends_documentation_fragment:
   - podnet.upkeep.allocator
   - podnet.upkeep.run
   - podnet.upkeep.run.journal
+  - podnet.upkeep.run.progress
 options:
   name:
     description: Name of the Node.
@@ -101,6 +102,8 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._run_options import 
     heartbeat_of,
     journal_argument_spec,
     journal_of,
+    progress_argument_spec,
+    progress_of,
     run_argument_spec,
 )
 
@@ -131,6 +134,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         in_service=params["in_service"],
         timeout=params["timeout"],
         heartbeat=heartbeat,
+        progress=progress_of(params, check_mode=module.check_mode),
     )
     return {"changed": False, "checks": [check.to_dict() for check in verification.run()]}
 
@@ -142,6 +146,7 @@ def main() -> None:
             **auth_argument_spec(),
             **allocator_argument_spec(),
             **run_argument_spec(),
+            **progress_argument_spec(),
             **journal_argument_spec(),
             "name": {"type": "str", "required": True},
             "state_dir": {"type": "path", "required": True},

@@ -109,7 +109,7 @@ def _unit(report: HostReport, rest: str) -> None:
 
 def _argument(report: HostReport, rest: str) -> None:
     name, argument = rest.split(maxsplit=1)
-    known = next(index for index, unit in enumerate(report.units) if unit.name == name)
+    known = [unit.name for unit in report.units].index(name)
     unit = report.units[known]
     report.units[known] = Unit(unit.name, unit.active, unit.enabled, (*unit.arguments, argument))
 

@@ -49,6 +49,7 @@ class HealthGate:
         ignore: Collection[str] = (),
         clock: Clock | None = None,
         heartbeat: Callable[[], None] | None = None,
+        progress: Callable[[str], None] | None = None,
     ) -> None:
         """``ignore``: ``kind namespace/name`` of workloads and names of Nodes that nobody waits for."""
         self._client = client
@@ -56,6 +57,7 @@ class HealthGate:
         self._ignore = frozenset(ignore)
         self._clock = clock or Clock()
         self._heartbeat = heartbeat
+        self._progress = progress or (lambda line: None)
 
     def capture(self) -> Baseline:
         """What is healthy now. Raises ApiError."""
@@ -78,6 +80,8 @@ class HealthGate:
 
         def probe() -> bool | Pending:
             last[:] = self.problems(baseline)
+            if last:
+                self._progress(f"waits until the cluster has recovered: {_some(last)}")
             return Pending(_some(last)) if last else True
 
         try:
@@ -96,6 +100,7 @@ class HealthGate:
         """Let time pass, and keep the lock of the run meanwhile. Raises LeaseLostError."""
         end = self._clock.now() + seconds
         while (left := end - self._clock.now()) > 0:
+            self._progress(f"pauses for {left:.0f} more seconds")
             if self._heartbeat is not None:
                 self._heartbeat()
             self._clock.sleep(min(1.0, left))

@@ -60,6 +60,7 @@ class Verification:
         timeout: float = 120.0,
         clock: Clock | None = None,
         heartbeat: Callable[[], None] | None = None,
+        progress: Callable[[str], None] | None = None,
     ) -> None:
         self._client = client
         self._image = image
@@ -69,6 +70,7 @@ class Verification:
         self._timeout = timeout
         self._clock = clock or Clock()
         self._heartbeat = heartbeat
+        self._progress = progress or (lambda line: None)
         self._agents = NetworkAgents(client, image.name)
 
     def checks(self) -> list[Check]:
@@ -103,8 +105,10 @@ class Verification:
 
         def probe() -> list[Check] | Pending:
             last[:] = self.checks()
-            wrong = [check for check in last if check.problem]
-            return Pending("; ".join(f"{check.name}: {check.problem}" for check in wrong)) if wrong else list(last)
+            wrong = "; ".join(f"{check.name}: {check.problem}" for check in last if check.problem)
+            if wrong:
+                self._progress(f"{self._image.name}: {wrong}")
+            return Pending(wrong) if wrong else list(last)
 
         try:
             return wait_for(

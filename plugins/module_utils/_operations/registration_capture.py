@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+import ipaddress
+from collections.abc import Sequence
+
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import JsonObject
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import RefusedError
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations import before_image
@@ -56,6 +59,8 @@ class Capture(NodeStep):
         steps = self._host_steps(image.node, host, kubelet_runs=False)
         if not image.reached("deleting"):
             self._require_fit_choice(image)
+        elif node is not None and not is_unschedulable(node):
+            self._require_current(node)
         actions: list[str] = []
         drain_uid = uid_of(node) if node is not None and not image.reached("precreating") else ""
         if node is not None and uid_of(node) not in (image.uid, image.new_uid):
@@ -64,18 +69,21 @@ class Capture(NodeStep):
             self._store.save(image)
         return Outcome(bool(actions), image, node, actions, actions, drain_uid=drain_uid, host=steps)
 
+    def _require_current(self, node: JsonObject) -> None:
+        """A Node in service whose file nobody needs any more must not be given back what it was long ago."""
+        if not self._store.is_current(self._name):
+            raise RefusedError(
+                f"Node {self._name} (uid {uid_of(node)}) is in service, and the journal of the run does not know that it was "
+                "begun: another machine has brought it back. Compare its labels with "
+                f"{before_image.path_of(self._options.state_dir, self._name)}, then move that file away."
+            )
+
     def _take_hold_of(self, image: BeforeImage, node: JsonObject) -> list[str]:
         """Somebody has registered the Node that we deleted: its own kubelet, when the host was started again, or a person.
 
         It has lost everything, so it gets no pods until this run has come to it. Returns what was done.
         """
         self._require_same_machine(image, node)
-        if not self._store.is_current(self._name):
-            raise RefusedError(
-                f"Node {self._name} has uid {uid_of(node)}, and the journal of the run does not know that it was begun: "
-                "another machine has brought it back. Compare its labels with "
-                f"{before_image.path_of(self._options.state_dir, self._name)}, then move that file away."
-            )
         if image.new_uid:
             raise RefusedError(
                 f"The new Node {self._name} (uid {image.new_uid}) has uid {uid_of(node)} now: somebody else deletes or "
@@ -96,8 +104,22 @@ class Capture(NodeStep):
         chosen = self._options.chosen(image)
         if self._options.keep_pod_cidrs and not chosen:
             raise RefusedError(f"Node {self._name} has no podCIDRs that could be kept; choose some for it.")
-        found = self._faults(new_node(image, chosen)) if chosen else []
+        found = _faults_of_texts(chosen) or (self._faults(new_node(image, chosen)) if chosen else [])
         if found:
             raise RefusedError(
                 f"pod_cidrs: {', '.join(chosen)} cannot be given to Node {self._name}: {'; '.join(found)}.", found
             )
+
+
+def _faults_of_texts(chosen: Sequence[str]) -> list[str]:
+    """What the API would refuse at creation, when the old Node is gone already."""
+    found = []
+    networks = []
+    for text in chosen:
+        try:
+            networks.append(ipaddress.ip_network(text))
+        except ValueError as error:
+            found.append(f"'{text}' is no block: {error}")
+    if len({network.version for network in networks}) < len(networks):
+        found.append("a Node has at most one of each family")
+    return found
