@@ -82,6 +82,7 @@ candidates:
   sample:
     - nodes: [w7]
       uids: [2b2ad0e4-0d0a-4f0a-8f0c-5b6d0f3f6d1e]
+      machine_ids: [b8f3e2a1c4d54e6f8a9b0c1d2e3f4a5b]
       providers: [kubeadm]
       frees: {"IPv4": 1}
       frees_blocks: 1

@@ -63,6 +63,7 @@ class Retirement:
 
     nodes: list[str]
     uids: list[str]
+    machine_ids: list[str]
     providers: list[str]
     frees: dict[str, int]
     moves: list[dict[str, str]]
@@ -159,6 +160,7 @@ class Relief:
         return Retirement(
             nodes=list(names),
             uids=[uid_of(self._nodes[name]) for name in names],
+            machine_ids=[_machine_id(self._nodes[name]) for name in names],
             providers=[provider_of(self._nodes[name]) for name in names],
             frees=self._frees(names),
             moves=self._moves(moving, names),
@@ -277,6 +279,10 @@ def _load(pods: Sequence[Object]) -> tuple[int, int, int]:
     asked = [requests_of(pod) for pod in pods]
     memory = sum(one.get("memory", 0) for one in asked)
     return len(pods), sum(one.get("cpu", 0) for one in asked), memory // (1000 * 1024**2)
+
+
+def _machine_id(node: Mapping[str, t.Any]) -> str:
+    return str(((node.get("status") or {}).get("nodeInfo") or {}).get("machineID") or "")
 
 
 def _has_host_path(pod: Mapping[str, t.Any]) -> bool:

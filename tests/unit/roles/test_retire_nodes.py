@@ -1,0 +1,121 @@
+"""The role retire_nodes on a fake API and a host that is this machine: whom it drains, stops and deletes, and whom not."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from snapshots import providers
+from unit.fake_api import FakeApi
+
+from harness.playbook import PlaybookRun, run_playbook
+
+PODS = "/api/v1/namespaces/default/pods"
+MACHINE_ID = Path("/etc/machine-id").read_text(encoding="utf-8").strip() if Path("/etc/machine-id").exists() else ""
+pytestmark = pytest.mark.skipif(not MACHINE_ID, reason="this machine has no machine-id")
+
+
+@pytest.fixture
+def cluster() -> Iterator[FakeApi]:
+    """Two workers; w2 has one pod and is this machine."""
+    with FakeApi() as api:
+        api.store.add("/api/v1/namespaces", {"metadata": {"name": "kube-system", "uid": "cluster-1"}})
+        for number, name in enumerate(("w1", "w2")):
+            made = providers.node(name, cidr=f"10.244.{number}.0/24")
+            made["status"]["allocatable"] = {"cpu": "4", "memory": "8Gi", "pods": "110"}
+            made["status"]["nodeInfo"]["machineID"] = MACHINE_ID
+            api.store.add("/api/v1/nodes", made)
+        owner = [{"kind": "ReplicaSet", "name": "web", "controller": True}]
+        pod = {"metadata": {"name": "web", "ownerReferences": owner}, "spec": {"nodeName": "w2"}}
+        api.store.add(PODS, {**pod, "status": {"phase": "Running"}})
+        yield api
+
+
+@pytest.fixture
+def files(cluster: FakeApi, tmp_path: Path) -> Path:
+    """A kubeconfig, and an inventory whose host machine-2 runs commands here, with a systemctl that only notes."""
+    kubeconfig = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": cluster.options["host"]}}],
+        "users": [{"name": "u", "user": {"token": "t"}}],
+    }
+    (tmp_path / "kubeconfig").write_text(json.dumps(kubeconfig), encoding="utf-8")
+    (tmp_path / "bin").mkdir()
+    scripts = {
+        tmp_path / "ssh": f'for last; do :; done\nPATH={tmp_path}/bin:$PATH exec sh -c "$last"\n',
+        tmp_path / "bin" / "systemctl": (
+            f'echo "$*" >>{tmp_path}/systemctl.log\n'
+            'case "$*" in *show*) printf "LoadState=loaded\\nActiveState=active\\nUnitFileState=enabled\\n";; esac\n'
+        ),
+    }
+    for path, text in scripts.items():
+        path.write_text(f"#!/bin/sh\n{text}", encoding="utf-8")
+        path.chmod(0o755)
+    host = {
+        "podnet_node_name": "w2",
+        "ansible_ssh_executable": str(tmp_path / "ssh"),
+        "ansible_host": "192.0.2.1",
+        "ansible_pipelining": True,
+        "ansible_python_interpreter": sys.executable,
+    }
+    (tmp_path / "inventory.json").write_text(json.dumps({"all": {"hosts": {"machine-2": host}}}), encoding="utf-8")
+    return tmp_path
+
+
+def retire(files: Path, *arguments: str, **variables: Any) -> PlaybookRun:
+    """Run the playbook."""
+    return run_playbook(
+        "podnet.upkeep.retire_nodes",
+        ["-i", str(files / "inventory.json"), *arguments],
+        variables={
+            "retire_nodes_kubeconfig": str(files / "kubeconfig"),
+            "retire_nodes_allocator": {"cluster_cidrs": ["10.244.0.0/23"]},
+            "retire_nodes_state_dir": str(files / "retired"),
+            "retire_nodes_nodes": ["w2"],
+            "retire_nodes_become": False,
+            **variables,
+        },
+        timeout=180,
+    )
+
+
+def test_drained_stopped_and_deleted(cluster: FakeApi, files: Path) -> None:
+    """In this order; a second run changes nothing."""
+    done = retire(files)
+    assert done.returncode == 0, done.output
+    assert "/api/v1/nodes/w2" not in cluster.store.objects and "/api/v1/nodes/w1" in cluster.store.objects
+    log = (files / "systemctl.log").read_text(encoding="utf-8").splitlines()
+    assert "stop kubelet" in log and "disable kubelet" in log
+    writes = [f"{one.method} {one.path}" for one in cluster.requests if one.path.endswith(("/w2", "/eviction"))]
+    acts = [one for one in writes if not one.startswith("GET")]
+    assert acts == ["PATCH /api/v1/nodes/w2", f"POST {PODS}/web/eviction", "DELETE /api/v1/nodes/w2"]
+    assert retire(files).changed == 0
+
+
+def test_a_host_that_is_another_machine(cluster: FakeApi, files: Path) -> None:
+    """The worst mistake: nothing is drained, stopped or deleted."""
+    cluster.store.objects["/api/v1/nodes/w2"]["status"]["nodeInfo"]["machineID"] = "0" * 32
+    done = retire(files)
+    assert done.returncode == 2 and "machine-2 is another machine than Node w2" in done.flat_output, done.output
+    assert f"{PODS}/web" in cluster.store.objects and "/api/v1/nodes/w2" in cluster.store.objects
+    assert not (files / "systemctl.log").exists()
+    lease = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/podnet-upkeep-retire-nodes"
+    assert cluster.store.objects[lease]["spec"]["holderIdentity"] == "", "the lock is released all the same"
+
+
+def test_pods_without_another_place(cluster: FakeApi, files: Path) -> None:
+    """Refused before the lock is taken, unless it is accepted."""
+    cluster.store.objects["/api/v1/nodes/w1"]["spec"]["taints"] = [{"key": "k", "effect": "NoSchedule"}]
+    done = retire(files)
+    assert done.returncode == 2 and "no other Node has room for default/web" in done.flat_output
+    assert [one.method for one in cluster.requests if one.method in ("PATCH", "DELETE")] == []
+    done = retire(files, "--check", retire_nodes_accepted_risks=["does-not-fit"])
+    assert done.returncode == 0, done.output
+    assert [one.method for one in cluster.requests if one.method in ("PATCH", "DELETE")] == []
