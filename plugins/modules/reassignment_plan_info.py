@@ -237,7 +237,7 @@ expected_seconds:
 plan_digest:
   description:
     - SHA-256 of what the plan rests on. It changes when the plan has to change. That is the cluster, the settings of the
-      allocator, the options, and of each Node its uid, podCIDRs, findings, provider, taints and labels that choose a pool.
+      allocator, the options, and of each Node its uid, podCIDRs, provider, taints and labels that choose a pool.
     - Of the plan that was agreed to, where one was given.
   returned: success
   type: str

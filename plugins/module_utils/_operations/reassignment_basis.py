@@ -4,7 +4,7 @@
 # For internal use of this collection only; the interface may change in any release.
 """What a plan rests on: what of a cluster must not change between the plan that people agreed to and the run.
 
-Heartbeats, pods and labels that decide nothing are not part of it.
+Heartbeats, pods, findings that come and go with them, and labels that decide nothing are not part of it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ _WORDS: t.Final = {
     "cordoned": "being cordoned",
     "taints": "taints",
     "pool_labels": "labels that choose its pool",
-    "reasons": "findings",
 }
 
 
@@ -70,7 +69,6 @@ def _of_node(node: NodePlan) -> Basis:
         "cordoned": node.was_unschedulable,
         "taints": sorted(node.keeps["taints"]),
         "pool_labels": node.pool_labels,
-        "reasons": sorted(reason["id"] for reason in node.reasons),
     }
 
 
@@ -87,7 +85,7 @@ def same_digest(one: str, other: str) -> bool:
 def differences(approved: Mapping[str, t.Any], now: Mapping[str, t.Any], *, rest: bool = False) -> list[str]:
     """What is not as it was when the plan was made, one clause each; empty when nothing that matters is.
 
-    ``rest``: the run has begun, so Nodes of the plan may be done, and findings of others may be gone with them.
+    ``rest``: the run has begun, so Nodes of the plan may be done, or need nothing any more since others are.
     """
     if approved["cluster"] != now["cluster"]:
         return ["it was made for another cluster"]
@@ -106,19 +104,16 @@ def differences(approved: Mapping[str, t.Any], now: Mapping[str, t.Any], *, rest
         if set(before) == set(after) and list(before) != list(after):
             found.append(f"the order is {some(list(after))}, it was {some(list(before))}")
     for name in (name for name in after if name in before):
-        found += _differences_of_node(name, before[name], after[name], rest=rest)
+        found += _differences_of_node(name, before[name], after[name])
     return found
 
 
-def _differences_of_node(name: str, before: Basis, after: Basis, *, rest: bool) -> list[str]:
-    found = []
-    for key, words in _WORDS.items():
-        if before.get(key) == after.get(key):
-            continue
-        if key == "reasons" and rest and set(after[key]) <= set(before.get(key) or ()):
-            continue
-        found.append(_changed(f"of Node {name} {words}", before, after, key))
-    return found
+def _differences_of_node(name: str, before: Basis, after: Basis) -> list[str]:
+    return [
+        _changed(f"of Node {name} {words}", before, after, key)
+        for key, words in _WORDS.items()
+        if before.get(key) != after.get(key)
+    ]
 
 
 def _changed(words: str, before: Mapping[str, t.Any], after: Mapping[str, t.Any], key: str) -> str:
