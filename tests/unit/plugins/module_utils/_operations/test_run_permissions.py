@@ -16,7 +16,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_perm
     run_permissions,
 )
 
-README = Path(__file__).parents[6] / "roles/reassign_pod_cidrs/README.md"
+README = Path(__file__).parents[5] / "roles/reassign_pod_cidrs/README.md"
 
 
 def flat(rules: list[dict[str, list[str]]]) -> set[tuple[str, ...]]:
