@@ -89,7 +89,7 @@ LINT_STAGES = \
   'ruff|$(NEWEST)|$(LINT)/bin/ruff check .' \
   'ruff-format|$(NEWEST)|$(LINT)/bin/ruff format --check .' \
   'mypy-collection|$(NEWEST)|env MYPYPATH=$(COLLECTIONS) $(LINT)/bin/mypy --config-file pyproject.toml --cache-dir $(BUILD)/mypy -p ansible_collections.podnet.upkeep.plugins' \
-  'mypy-tests|$(NEWEST)|env MYPYPATH=$(CURDIR)/tests $(LINT)/bin/mypy --config-file pyproject.toml --cache-dir $(BUILD)/mypy-tests -p testbed -p harness -p demo' \
+  'mypy-tests|$(NEWEST)|env MYPYPATH=$(COLLECTIONS):$(CURDIR)/tests $(LINT)/bin/mypy --config-file pyproject.toml --cache-dir $(BUILD)/mypy-tests -p testbed -p harness -p demo' \
   'mypy-tools|$(NEWEST)|env MYPYPATH=$(COLLECTIONS) $(LINT)/bin/mypy --config-file pyproject.toml --cache-dir $(BUILD)/mypy-tools tests/tools' \
   'ansible-lint|$(NEWEST)|env PATH=$(LINT)/bin:$(PATH) $(LINT)/bin/ansible-lint --offline --profile production' \
   'changelog|$(NEWEST)|$(LINT)/bin/antsibull-changelog lint' \

@@ -54,9 +54,9 @@ options:
       - V(recorded) renews the Lease and writes O(entry) for O(node).
       - V(finished) writes the result and releases the Lease.
       - V(stopped) does the same for a run that ended early.
-      - V(info) only reads.
+      - V(inspected) only reads.
     type: str
-    choices: [started, checkpoint, recorded, finished, stopped, info]
+    choices: [started, checkpoint, recorded, finished, stopped, inspected]
     required: true
   holder:
     description:
@@ -139,13 +139,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 holder:
-  description: Who holds the Lease after this; for O(state=info), who holds it now (empty when nobody does).
+  description: Who holds the Lease after this; for O(state=inspected), who holds it now (empty when nobody does).
   returned: success
   type: str
   sample: "admin@bastion 1f0c2a #9d3e5a01"
 expired:
   description: Whether the Lease is expired; not set when there is none or its time may not be asked for.
-  returned: O(state=info)
+  returned: O(state=inspected)
   type: bool
   sample: false
 lease:
@@ -199,7 +199,8 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_hold
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_process import playbook_process
 from ansible_collections.podnet.upkeep.plugins.module_utils._options import auth_argument_spec, run_module
 
-_SHORTEST_LEASE, _LONGEST_LEASE = 30, 86400
+_SHORTEST_LEASE = 30
+_LONGEST_LEASE = 86400
 # of Lease, ConfigMap and Secret podnet-upkeep-NAME-images, whose names have at most 253 characters
 _NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,98}[a-z0-9])?$")
 _HOLDER = re.compile(r"^[ -~]{1,200}$")
@@ -249,7 +250,7 @@ def _run(module: AnsibleModule) -> dict[str, t.Any]:
         "recorded": lambda: run.record(options["node"], options["entry"]),
         "finished": lambda: run.end("finished"),
         "stopped": lambda: run.end("stopped"),
-        "info": run.info,
+        "inspected": run.info,
     }
     return acts[options["state"]]()
 
@@ -263,7 +264,7 @@ def main() -> None:
             "namespace": {"type": "str", "default": "kube-system"},
             "state": {
                 "type": "str",
-                "choices": ["started", "checkpoint", "recorded", "finished", "stopped", "info"],
+                "choices": ["started", "checkpoint", "recorded", "finished", "stopped", "inspected"],
                 "required": True,
             },
             "holder": {"type": "str", "default": ""},

@@ -125,7 +125,7 @@ addresses:
       in_pod_cidr: true
 connections:
   description:
-    - What was to be reached from which node. RV(connections[].kind) is V(other-node), V(same-node) or V(service-name).
+    - What was to be reached from which node. C(kind) is V(other-node), V(same-node) or V(service-name).
   returned: when clients were started, also on failure
   type: list
   elements: dict

@@ -216,7 +216,7 @@ def test_expired_lease(testbed: Testbed, machine: Machine, tmp_path: Path, name:
         lost = machine(state, holder=first, **options)
         assert lost["failed"] and f"held by {second['holder']} now" in lost["msg"]
     assert not machine("finished", holder=first)["changed"]
-    assert machine("info")["journal"]["nodes"]["w1"]["step"] == "deleted"
+    assert machine("inspected")["journal"]["nodes"]["w1"]["step"] == "deleted"
     assert testbed.client.get(lease(name))["spec"]["leaseTransitions"] == 1
 
 
@@ -446,7 +446,7 @@ def whole_run(machine: Machine, client: KubeClient) -> list[dict[str, Any]]:
         ("checkpoint", {}),
         ("recorded", {"node": "w1", "entry": {"step": "completed"}}),
         ("finished", {}),
-        ("info", {}),
+        ("inspected", {}),
     ):
         if not results[-1].get("failed"):
             results.append(machine(state, holder=holder, **options))
@@ -469,7 +469,7 @@ def test_least_privileges(testbed: Testbed, tmp_path: Path, name: str) -> None:
     machine = Machine(kubeconfig, tmp_path / "one", name)
     results = whole_run(machine, mine)
     assert not [one for one in results if one.get("failed")], results
-    assert machine("info")["expired"] is False
+    assert machine("inspected")["expired"] is False
     for lacking in everything:
         grant(testbed, [one for one in everything if one != lacking])
         until("the rule is out of force", lambda one=lacking: in_force(testbed, one, False))
@@ -496,7 +496,7 @@ def test_check_mode_writes_nothing(testbed: Testbed, machine: Machine, tmp_path:
         ("recorded", {"node": "w1", "entry": {"step": "deleted"}}),
         ("finished", {}),
         ("stopped", {}),
-        ("info", {}),
+        ("inspected", {}),
     ):
         assert not checked(state, _ansible_check_mode=True, **options).get("failed")
     refused = checked("started", _ansible_check_mode=True, name="held")

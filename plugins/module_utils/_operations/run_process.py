@@ -15,14 +15,12 @@ import hashlib
 import json
 import os
 import re
-import subprocess
 import typing as t
 from dataclasses import dataclass
 
 _ANSIBLE = re.compile(r"^ansible(-playbook|-console|-pull)?$")
 _FIRST_WORDS = 5
 _MOST_ANCESTORS = 64
-_PS_LINE = re.compile(r"^\s*(\d+)\s+(\S+)\s+(\S+\s+\S+\s+\d+\s+\S+\s+\d+)\s+(.*)$")
 
 
 @dataclass(frozen=True)
@@ -113,11 +111,7 @@ def _text(path: str) -> str:
 
 
 def _look(pid: int) -> _Seen | None:
-    """A process as the kernel or ps shows it; None when there is none, or it is not for us."""
-    return _from_proc(pid) if os.path.exists("/proc/self/stat") else _from_ps(pid)
-
-
-def _from_proc(pid: int) -> _Seen | None:
+    """A process as the kernel shows it; None when there is none, it is not for us, or there is no /proc (macOS)."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
             fields = file.read().rpartition(")")[2].split()  # the name of the program before it may hold anything
@@ -127,21 +121,6 @@ def _from_proc(pid: int) -> _Seen | None:
         return None
     words = tuple(word for word in command.split("\0") if word)
     return _Seen(int(fields[1]), fields[19], words, fields[0] in ("Z", "X"))
-
-
-def _from_ps(pid: int) -> _Seen | None:
-    """Of systems without /proc, such as macOS."""
-    command = ["ps", "-p", str(pid), "-o", "ppid=", "-o", "stat=", "-o", "lstart=", "-o", "command="]
-    try:
-        done = subprocess.run(
-            command, env={**os.environ, "LC_ALL": "C"}, capture_output=True, text=True, check=False, timeout=10
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    match = _PS_LINE.match(done.stdout.split("\n", maxsplit=1)[0])
-    if done.returncode != 0 or match is None:
-        return None
-    return _Seen(int(match[1]), " ".join(match[3].split()), tuple(match[4].split()), match[2].startswith("Z"))
 
 
 def _is_free(pid: int) -> bool | None:

@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2086 # lists are separated by spaces on purpose
 # Removes what pods and CNI left on a host, and prints one line for each thing; with MODE=plan it only prints.
 # The kubelet is stopped. A sandbox is removed with its CNI state, so sandboxes come before the files that CNI needs.
 # Environment, lists with one space between: CRICTL, SANDBOXES, LINKS, FOLDERS to be emptied, FILES.

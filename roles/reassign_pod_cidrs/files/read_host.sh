@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Reads what the role has to know of a host, and writes one fact a line. It changes nothing and prints no key or token.
 # The first word of a line says what it is; _domain/host_report.py of the collection reads it.
 # Environment, lists with one space between: UNITS of kubelets, CONFIGS of kubelets, CERTIFICATES, KUBECONFIGS, CONTAINERD
@@ -9,7 +10,7 @@ echo "machine-id $(cat /etc/machine-id 2>/dev/null)"
 echo "boot-id $(cat /proc/sys/kernel/random/boot_id 2>/dev/null)"
 echo "hostname $(cat /proc/sys/kernel/hostname 2>/dev/null)"
 
-active= known=
+active='' known=''
 for unit in $UNITS; do
   state=$(systemctl show "$unit" --property=LoadState --property=ActiveState --property=UnitFileState --property=MainPID 2>/dev/null)
   value() { printf '%s\n' "$state" | sed -n "s/^$1=//p"; }

@@ -44,11 +44,11 @@ def test_from_start_to_end(module: Module) -> None:
     assert started["lease"] == "kube-system/podnet-upkeep-reassign-pod-cidrs"
     assert module("checkpoint", holder=holder)["may_continue"]
     assert module("recorded", holder=holder, node="w1", entry={"step": "deleted"})["unfinished_nodes"] == ["w1"]
-    info = module("info")
+    info = module("inspected")
     assert info["holder"] == holder and info["expired"] is False
     assert info["journal"]["nodes"]["w1"]["step"] == "deleted"
     finished = module("finished", holder=holder)
-    assert finished["changed"] and module("info")["holder"] == ""
+    assert finished["changed"] and module("inspected")["holder"] == ""
     for result in (started, info, finished):
         assert set(result) - {"changed", "invocation", "warnings", "deprecations"} <= documented
 
