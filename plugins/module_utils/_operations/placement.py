@@ -101,7 +101,7 @@ def room_of(node: Object, pods: Iterable[Object], addresses: int | None) -> Room
     room = Room(
         node,
         {key: thousandths(value) for key, value in allocatable.items() if key != "pods"},
-        int(str(allocatable.get("pods") or 0)),
+        thousandths(allocatable.get("pods") or 0) // 1000,
         addresses,
     )
     for pod in pods:

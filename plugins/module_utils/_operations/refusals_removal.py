@@ -45,6 +45,7 @@ PERMISSIONS: tuple[tuple[str, str, str, str], ...] = (
 _ZONE = "topology.kubernetes.io/zone"
 _DUPLICATE_RELEASES = re.compile(r"^v1\.31\.[0-3]($|[^0-9])")
 _REASSIGN = "reassign-pod-cidrs"
+_STOP_KUBELETS: Mapping[str, str] = {_REASSIGN: "registers Nodes anew", "retire-nodes": "retires Nodes"}
 #: Refusals that stand for a living machine, where a person may know that it does not live any more.
 _OVERRIDES: Mapping[str, str] = {"machine-is-terminated": "machine-is-terminated"}
 
@@ -91,15 +92,17 @@ def too_many(nodes: Sequence[Object], max_share: float) -> list[Objection]:
 
 
 def _other_run(client: KubeClient, namespace: str) -> list[Objection]:
-    """A re-registration stops kubelets on purpose: while one runs, silence means nothing."""
-    lease = RunLease(client, _REASSIGN, namespace, "").state()
-    if lease is None or not lease.holder or lease.expired:
-        return []
-    reason = (
-        f"{lease.holder} registers Nodes anew since {lease.since} (Lease {namespace}/podnet-upkeep-{_REASSIGN}), which "
-        "stops their kubelets on purpose; wait until that run is over"
-    )
-    return [Objection("other-run", reason)]
+    """Runs that stop kubelets on purpose: while one is under way, silence means nothing."""
+    found = []
+    for name, does in _STOP_KUBELETS.items():
+        lease = RunLease(client, name, namespace, "").state()
+        if lease is not None and lease.holder and not lease.expired:
+            reason = (
+                f"{lease.holder} {does} since {lease.since} (Lease {namespace}/podnet-upkeep-{name}), which stops their kubelets "
+                "on purpose; wait until that run is over"
+            )
+            found.append(Objection("other-run", reason))
+    return found
 
 
 def unfinished_nodes(client: KubeClient, namespace: str) -> list[str]:

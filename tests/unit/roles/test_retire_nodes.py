@@ -119,3 +119,17 @@ def test_pods_without_another_place(cluster: FakeApi, files: Path) -> None:
     done = retire(files, "--check", retire_nodes_accepted_risks=["does-not-fit"])
     assert done.returncode == 0, done.output
     assert [one.method for one in cluster.requests if one.method in ("PATCH", "DELETE")] == []
+
+
+def test_beside_a_run_of_another_kind(cluster: FakeApi, files: Path) -> None:
+    """No two Nodes are out at once."""
+    stamp = "2026-01-01T00:00:00.000000Z"
+    spec: dict[str, Any] = {"holderIdentity": "somebody@elsewhere", "leaseDurationSeconds": 10**8}
+    spec.update(acquireTime=stamp, renewTime=stamp)
+    metadata = {"name": "podnet-upkeep-reassign-pod-cidrs", "creationTimestamp": stamp}
+    cluster.store.add(
+        "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases", {"metadata": metadata, "spec": spec}
+    )
+    done = retire(files)
+    assert done.returncode == 2 and "somebody@elsewhere holds the Lease" in done.flat_output, done.output
+    assert [one.method for one in cluster.requests if one.method in ("PATCH", "DELETE")] == []

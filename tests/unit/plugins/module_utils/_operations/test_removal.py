@@ -26,6 +26,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.removal_
     make_removal_plan,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_journal import Journal
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_lease import RunLease
 from ansible_collections.podnet.upkeep.plugins.module_utils._options import auth_argument_spec
 from ansible_collections.podnet.upkeep.plugins.module_utils._removal_options import (
     removal_argument_spec,
@@ -35,7 +36,6 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._removal_options imp
 from .conftest import PODS, FastClock, bound_pod
 
 NODE_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
-RUN_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
 ATTACHMENTS = "/apis/storage.k8s.io/v1/volumeattachments"
 SETTINGS = AuditSettings(allocator=settings_from_options({"cluster_cidrs": ["10.244.0.0/20"]}))
 NOW = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.timezone.utc)
@@ -260,6 +260,17 @@ def test_somebody_works_on_it(cluster: FakeApi, fast: FastClock) -> None:
 
 #: all but what is only about registering a Node again
 DELETIONS = [case for case in providers.NODES if case.product not in ("Talos", "Windows")]
+
+
+@pytest.mark.parametrize("name", ["reassign-pod-cidrs", "retire-nodes"])
+def test_runs_that_stop_kubelets_on_purpose(name: str, cluster: FakeApi, fast: FastClock) -> None:
+    """While one of them is under way, nothing is removed; one that is over is no matter."""
+    client = KubeClient.from_options(cluster.options)
+    lease = RunLease(client, name, "kube-system", "somebody@elsewhere")
+    lease.acquire()
+    assert "somebody@elsewhere" in plan(cluster, fast).all_refusals[0]
+    lease.release()
+    assert names(plan(cluster, fast)) == ["w1"]
 
 
 @pytest.mark.parametrize("case", DELETIONS, ids=lambda case: case.product)
