@@ -120,11 +120,8 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context impo
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.reassignment_plan import read_context
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.relief import (
-    Relief,
-    ReliefOptions,
-    Retirement,
-)
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.relief import Relief, ReliefOptions
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.retirement import Retirement
 from ansible_collections.podnet.upkeep.plugins.module_utils._options import auth_argument_spec, run_module
 
 

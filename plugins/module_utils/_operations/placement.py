@@ -11,6 +11,7 @@ topology spread, required pod affinity, and plugins of your own; pods that have 
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -82,6 +83,10 @@ class Room:
     def labels(self) -> Mapping[str, str]:
         """Labels of the Node."""
         return (self.node.get("metadata") or {}).get("labels") or {}
+
+    def copy(self) -> Room:
+        """The same room, to be filled apart from this one."""
+        return dataclasses.replace(self, free=dict(self.free), pods=list(self.pods), repelling=list(self.repelling))
 
     def take(self, pod: Object) -> None:
         """Count a pod that would be placed here."""

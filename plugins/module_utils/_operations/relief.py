@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import typing as t
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
@@ -42,6 +42,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.placemen
     room_of,
     uncertain,
 )
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.retirement import Retirement
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.scheduling import is_unschedulable, uid_of
 
 #: Of a block, what no pod gets: network, broadcast and gateway (host-local on a bridge).
@@ -57,55 +58,6 @@ class ReliefOptions:
     accepted_risks: tuple[str, ...] = ()
 
 
-@dataclass
-class Retirement:
-    """What retiring these Nodes at once would mean. ``fits``: every pod that moves finds another Node."""
-
-    nodes: list[str]
-    uids: list[str]
-    machine_ids: list[str]
-    providers: list[str]
-    frees: dict[str, int]
-    moves: list[dict[str, str]]
-    ends: list[str]
-    cpu_millis: int
-    memory_mib: int
-    budgets: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    refusals: list[str] = field(default_factory=list)
-
-    @property
-    def fits(self) -> bool:
-        """Whether no pod was left over."""
-        return all(one["to"] for one in self.moves)
-
-    @property
-    def frees_blocks(self) -> int:
-        """Nodes that could be served with what becomes free: every family has to give one."""
-        return min(self.frees.values(), default=0)
-
-    @property
-    def helps(self) -> bool:
-        """Whether it may be done and frees a block."""
-        return self.fits and not self.refusals and self.frees_blocks > 0
-
-    def to_dict(self) -> dict[str, t.Any]:
-        """JSON form."""
-        return {**self.__dict__, "fits": self.fits, "frees_blocks": self.frees_blocks, "helps": self.helps}
-
-    def lines(self) -> list[str]:
-        """The retirement as text."""
-        lines = [
-            f"{', '.join(self.nodes)}: frees {self.frees_blocks} blocks, moves {len(self.moves)} pods "
-            f"({self.cpu_millis}m CPU, {self.memory_mib} MiB requested), which {'fits' if self.fits else 'does not fit'}"
-        ]
-        lines += [f"   no place: {one['pod']}: {one['why']}" for one in self.moves if not one["to"]]
-        lines += [f"   budget: {one}" for one in self.budgets]
-        lines += [f"   warning: {one}" for one in self.warnings]
-        lines += [f"   refused: {one}" for one in self.refusals]
-        return lines
-
-
 class Relief:
     """The cluster as it is, with all that decides about moving pods."""
 
@@ -114,6 +66,7 @@ class Relief:
         self._context = context
         self._options = options
         self._nodes = {name_of(one): one for one in client.list("/api/v1/nodes")}
+        self._rooms: dict[str, Room] = {}
         self._pods: dict[str, list[Object]] = {}
         for pod in client.list("/api/v1/pods"):
             if not is_finished(pod):
@@ -204,6 +157,12 @@ class Relief:
         return usable and has_addresses and not node["metadata"].get("deletionTimestamp")
 
     def _room(self, name: str) -> Room:
+        """A room to fill: the one of the cluster as it is stays as it is, and is counted once."""
+        if name not in self._rooms:
+            self._rooms[name] = self._counted_room(name)
+        return self._rooms[name].copy()
+
+    def _counted_room(self, name: str) -> Room:
         node, addresses = self._nodes[name], None
         if self._context.ipam_model.node_spec_is_truth:
             cidrs = pod_cidrs(node)
