@@ -51,7 +51,7 @@ options:
         type: str
         required: true
   in_service:
-    description: Whether the Node has been made schedulable again already; before, it must be cordoned.
+    description: Whether the Node may have been made schedulable again already. Otherwise it must be cordoned.
     type: bool
     default: false
   timeout:

@@ -68,13 +68,9 @@ def network_available(node: Object) -> str:
     return ""
 
 
-def cordon(image: BeforeImage, node: Object, *, in_service: bool) -> str:
-    """Cordoned until everything else is proved; afterwards as it was before."""
-    if not in_service and not is_unschedulable(node):
-        return "it is schedulable before it was verified"
-    if in_service and is_unschedulable(node) and not image.was_unschedulable:
-        return "it is still cordoned"
-    return ""
+def cordon(node: Object, *, in_service: bool) -> str:
+    """Cordoned until everything else is proved; a run that was killed may have uncordoned it already."""
+    return "" if in_service or is_unschedulable(node) else "it is schedulable before it was verified"
 
 
 def lease(node: Object, found: Object | None) -> str:

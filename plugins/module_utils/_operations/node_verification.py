@@ -84,7 +84,7 @@ class Verification:
             "ready": node_checks.readiness(node),
             "network-available": node_checks.network_available(node),
             "pod-cidrs": "; ".join(faults(node, self._client.list("/api/v1/nodes"), self._allocator)),
-            "cordon": node_checks.cordon(image, node, in_service=self._in_service),
+            "cordon": node_checks.cordon(node, in_service=self._in_service),
             "lease": node_checks.lease(node, self._dependent("lease")),
             "csi-node": node_checks.csi_node(image, node, self._dependent("csinode")),
             "metadata": node_checks.metadata(image, node),

@@ -94,6 +94,7 @@ def test_all_is_well(client: KubeClient, fast: FastClock, objects: Objects) -> N
     checks = verification(client, fast).run()
     assert [check.problem for check in checks] == [""] * 15
     assert fast.seconds == 0
+    assert verification(client, fast, in_service=True).run()
     objects[PATH]["spec"]["unschedulable"] = False
     assert verification(client, fast, in_service=True).run()
 
