@@ -18,6 +18,7 @@ import threading
 import typing as t
 from collections.abc import Callable
 
+from ansible import constants
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible.utils.vars import merge_hash
@@ -39,7 +40,8 @@ class ProgressStream:
 
     def __enter__(self) -> ProgressStream:
         """Make the file, for this user only, and begin to read."""
-        handle, self.path = tempfile.mkstemp(prefix="podnet-upkeep-progress-")
+        # Ansible's own folder of this command, so that nothing is left where a worker is killed and the command is not
+        handle, self.path = tempfile.mkstemp(prefix="podnet-upkeep-progress-", dir=constants.DEFAULT_LOCAL_TMP)
         os.close(handle)
         self._thread.start()
         return self
