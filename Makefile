@@ -97,8 +97,8 @@ LINT_STAGES = \
   'sanity|$(NEWEST)|tests/tools/sanity.sh $(TARBALL) $(LATEST)' \
   'galaxy-importer|$(NEWEST)|env PATH=$(IMPORTER)/bin:$(PATH) tests/tools/galaxy_importer.sh $(TARBALL) $(IMPORTER)'
 UNIT_STAGES = \
-  'unit-2.19|$(OLDER)|$(OLDEST)/bin/python $(PYTEST) tests/unit' \
-  'unit-latest|$(NEWEST)|$(LATEST)/bin/python $(PYTEST) tests/unit'
+  'unit-2.19|$(OLDER)|$(OLDEST)/bin/python $(PYTEST) -m "not long" tests/unit' \
+  'unit-latest|$(NEWEST)|$(LATEST)/bin/python $(PYTEST) -m "not long" tests/unit'
 CONTROL_PLANE_STAGES = \
   'programs||$(MAIN)/bin/python -m testbed binaries' \
   'control-plane||$(MAIN)/bin/python $(PYTEST) -m "testbed and not hosts and not long" tests/integration'
