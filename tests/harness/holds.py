@@ -16,7 +16,7 @@ _FINALIZER = "testbed.local/hold"
 
 @dataclass(frozen=True)
 class Hold:
-    """`task` waits from `begin` to `end`; it is in its wait `seconds` after its start."""
+    """The task whose name begins with `task` waits from `begin` to `end`; `seconds` after its start it does."""
 
     name: str
     task: str
@@ -77,35 +77,12 @@ def _thaw(unit: str) -> Callable[[Testbed, str], object]:
 
 HOLDS = (
     Hold("eviction", "Cordon and drain", _forbid_evictions, _allow_evictions),
-    Hold(
-        "deletion",
-        "Delete the Node and wait until everything that belonged to it is gone",
-        _add_finalizer,
-        _remove_finalizer,
-    ),
-    Hold(
-        "allocation",
-        "Create the Node anew, cordoned, and wait for its podCIDRs",
-        _stop_controllers,
-        _start_controllers,
-    ),
-    Hold(
-        "registration",
-        "Wait until the kubelet has taken its Node over",
-        _freeze("kubelet"),
-        _thaw("kubelet"),
-    ),
-    Hold(
-        "daemonsets",
-        "Replace pods with addresses of the old range, and wait for the DaemonSets",
-        _lose_daemonset_pod,
-        _start_controllers,
-    ),
-    Hold("probe", "Let a pod on another node connect to a pod on this one", _freeze("containerd"), _thaw("containerd")),
-    Hold(
-        "sandboxes",
-        "Remove sandboxes, links, address leases and files that would keep the old range",
-        _freeze("containerd"),
-        _thaw("containerd"),
-    ),
+    Hold("deletion", "Delete the Node and wait", _add_finalizer, _remove_finalizer),
+    Hold("sandboxes", "Remove sandboxes", _freeze("containerd"), _thaw("containerd")),
+    Hold("allocation", "Create the Node anew", _stop_controllers, _start_controllers),
+    Hold("registration", "Wait until the kubelet has taken its Node over", _freeze("kubelet"), _thaw("kubelet")),
+    Hold("daemonsets", "Replace network agents", _lose_daemonset_pod, _start_controllers),
+    Hold("probe", "Let pods on another node", _freeze("containerd"), _thaw("containerd")),
+    Hold("verification", "Wait until everything about the Node", _lose_daemonset_pod, _start_controllers),
+    Hold("health", "Wait until everything that was healthy", _lose_daemonset_pod, _start_controllers),
 )

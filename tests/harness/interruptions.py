@@ -31,8 +31,11 @@ class Kill:
 
 
 def loud_steps() -> list[Step]:
-    """Tasks that reach the cluster or a host. Between two of them nothing changes, so their ends are all boundaries."""
-    return [step for step in steps_of(ROLE, "main.yml") if step.action not in QUIET]
+    """Tasks that reach the cluster or a host. Between two of them nothing changes, so their ends are all boundaries.
+
+    A file that is included twice counts once: the first time is the one that is interrupted.
+    """
+    return list(dict.fromkeys(step for step in steps_of(ROLE, "main.yml") if step.action not in QUIET))
 
 
 def loud_steps_of_controller() -> list[Step]:

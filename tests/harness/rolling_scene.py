@@ -105,7 +105,12 @@ class Scene:
             "reassign_pod_cidrs_state_dir": str(self.state_dir),
             "reassign_pod_cidrs_probe_image": workload.IMAGE,
             "reassign_pod_cidrs_drain_retry_interval": 1,
+            "reassign_pod_cidrs_drain_timeout": 90,
             "reassign_pod_cidrs_host_timeout": 30,
+            "reassign_pod_cidrs_delete_timeout": 60,
+            "reassign_pod_cidrs_ready_timeout": 60,
+            "reassign_pod_cidrs_pods_timeout": 60,
+            "reassign_pod_cidrs_probe_timeout": 60,
             **more,
         }
 
@@ -147,8 +152,10 @@ class Scene:
 class Scenes:
     """One scene after another: a case that did not leave its cluster healthy leaves none to the next."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, **settings: Any) -> None:
+        """`settings` are those of `Scene.up`."""
         self._name = name
+        self._settings = settings
         self._stack = ExitStack()
         self._scene: Scene | None = None
 
@@ -165,7 +172,7 @@ class Scenes:
         """A healthy scene for one case, which has to say (`wait_healthy`) that it leaves it healthy."""
         if self._scene is None or not self._scene.is_healthy:
             self._stack.close()
-            self._scene = self._stack.enter_context(Scene.up(self._name))
+            self._scene = self._stack.enter_context(Scene.up(self._name, **self._settings))
         self._scene.is_healthy = False
         yield self._scene
 

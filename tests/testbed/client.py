@@ -134,3 +134,24 @@ class Client:
                 version = event["object"]["metadata"]["resourceVersion"]
                 if event["type"] != "BOOKMARK":
                     yield event
+
+    def follow(self, path: str) -> Iterator[JsonObject]:
+        """Yield watch events at the moment at which they come, starting with one ADDED for each object that is there.
+
+        It ends when the server ends the stream. Raises ServerError when the server refuses, HTTPError when it is lost.
+        """
+        listed = self.request("GET", path)
+        for item in listed.get("items") or []:
+            yield {"type": "ADDED", "object": item}
+        query = urlencode({"watch": "1", "resourceVersion": listed["metadata"]["resourceVersion"]})
+        answer = self._pool.request(
+            "GET", f"{self.server}{path}?{query}", preload_content=False, retries=False, timeout=3600.0
+        )
+        if answer.status != 200:
+            raise ServerError(answer.status, answer.read().decode(errors="replace"))
+        rest = b""
+        for part in answer.stream():
+            *lines, rest = (rest + part).split(b"\n")
+            for line in lines:
+                event: JsonObject = json.loads(line)
+                yield event

@@ -1,0 +1,141 @@
+"""A rolling re-registration of three hosts under constant requests: no request fails, nothing is lost, all is new.
+
+The Deployment is one that can be drained without a failed request at all: several replicas, a readiness probe, a
+PodDisruptionBudget, and pods that serve on for a moment after their end was asked for, as long as a proxy needs to hear
+of it. What fails then is the fault of the procedure.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import itertools
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import request_client, workload
+from harness.cluster_watch import Sight
+from harness.request_client import Request
+from harness.rolling_scene import REPLICAS, Scene, assert_succeeded
+from harness.safety_rules import times_out
+
+pytestmark = [pytest.mark.testbed, pytest.mark.hosts]
+
+HOSTS = ("h1", "h2", "h3")
+LONGEST_GAP = 2.0  # seconds without any answered request; several are sent at once, every few milliseconds
+_DEPLOYMENT = "/apis/apps/v1/namespaces/default/deployments/web"
+_GRACEFUL = {
+    "spec": {
+        "replicas": REPLICAS,
+        "template": {
+            "spec": {
+                "terminationGracePeriodSeconds": 15,
+                "containers": [{"name": "netexec", "lifecycle": {"preStop": {"sleep": {"seconds": 2}}}}],
+            }
+        },
+    }
+}
+
+
+@pytest.fixture(scope="module")
+def scene() -> Iterator[Scene]:
+    """Three hosts, all of them drifted, with a Service in front of a Deployment on all of them."""
+    with Scene.up("requests", HOSTS) as scene:
+        client = scene.testbed.client
+        strategic = "application/strategic-merge-patch+json"
+        client.request("PATCH", _DEPLOYMENT, body=_GRACEFUL, content_type=strategic)
+        service = {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": request_client.SERVICE},
+            "spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": workload.PORT}]},
+        }
+        client.create("/api/v1/namespaces/default/services", service)
+        scene.drift(*HOSTS)
+        yield scene
+
+
+def test_no_request_fails(scene: Scene, tmp_path: Path, record_property: pytest.RecordProperty) -> None:
+    """Every request of the whole run is answered; Nodes are as before but for what had to change."""
+    output = tmp_path / "requests.jsonl"
+    before = scene.uids()
+    with scene.safe() as watch, request_client.constant_requests(scene.testbed, output):
+        done = scene.run()
+    assert_succeeded(done)
+    requests = request_client.read(output)
+    lines = timeline(watch.sights, requests)
+    print("\n".join(lines))
+    record_property("timeline", "\n".join(lines))
+    record_property("requests", len(requests))
+    assert [request for request in requests if request.error] == [], "\n".join(lines)
+    assert longest_gap(requests) < LONGEST_GAP
+    assert len(requests) > 1000
+    assert {request.node for request in requests} == set(HOSTS), "not every host served: nothing was proved about it"
+    assert {host: times_out(watch.sights, host) for host in HOSTS} == dict.fromkeys(HOSTS, 1)
+    after = scene.uids()
+    assert all(before[host] != after[host] for host in HOSTS)
+    assert_all_pods_have_new_addresses(scene, watch.sights)
+    scene.wait_healthy()
+
+
+def test_the_run_tells_when_each_node_was_out(scene: Scene) -> None:
+    """The journal in the cluster has every Node of the run, complete and in its order."""
+    name = "podnet-upkeep-reassign-pod-cidrs"
+    data = scene.testbed.client.get(f"/api/v1/namespaces/kube-system/configmaps/{name}")["data"]
+    entries = {key.removeprefix("node."): json.loads(text) for key, text in data.items() if key.startswith("node.")}
+    assert set(entries) == set(HOSTS)
+    assert {entry["step"] for entry in entries.values()} == {"completed"}
+    assert all(entry.get("at") or entry.get("history") for entry in entries.values())
+
+
+def assert_all_pods_have_new_addresses(scene: Scene, sights: Sequence[Sight]) -> None:
+    """No pod of the pod network runs with an address of a podCIDR that a Node had at the beginning."""
+    first: dict[str, list[str]] = {}
+    for sight in sights:
+        if sight.kind == "Node" and sight.name in HOSTS:
+            first.setdefault(sight.name, sight.body["spec"].get("podCIDRs", []))
+    old = [ipaddress.ip_network(text) for texts in first.values() for text in texts]
+    for host in HOSTS:
+        pods = workload.network_pods(scene.testbed, host)
+        assert pods, f"no pod on {host}: nothing was proved"
+        addresses = {pod["metadata"]["name"]: ipaddress.ip_address(pod["status"]["podIP"]) for pod in pods}
+        assert [name for name, address in addresses.items() if any(address in block for block in old)] == []
+
+
+def longest_gap(requests: Sequence[Request]) -> float:
+    """The longest time between two answers that followed each other."""
+    answered = sorted(request.sent + request.seconds for request in requests if not request.error)
+    return max((later - earlier for earlier, later in itertools.pairwise(answered)), default=float("inf"))
+
+
+def timeline(sights: Sequence[Sight], requests: Sequence[Request]) -> list[str]:
+    """What became of each Node and when, and how many requests were answered by whom meanwhile."""
+    lines = []
+    state: dict[str, str] = {}
+    for sight in sights:
+        if sight.kind == "Node" and sight.name in HOSTS and (now := standing(sight)) != state.get(sight.name):
+            state[sight.name] = now
+            lines.append(f"revision {sight.revision}: {sight.name} {now}")
+    counts = Counter(request.node for request in requests)
+    failed = [request for request in requests if request.error]
+    slowest = max((request.seconds for request in requests), default=0.0)
+    lines.append(
+        f"{len(requests)} requests ({', '.join(f'{node}: {count}' for node, count in sorted(counts.items()))}), "
+        f"{len(failed)} failed, slowest {slowest:.3f} s, longest gap {longest_gap(requests):.3f} s"
+    )
+    return lines + [f"failed: {request}" for request in failed[:20]]
+
+
+def standing(sight: Sight) -> str:
+    """One Node version in words."""
+    if sight.type == "DELETED":
+        return "deleted"
+    spec: dict[str, Any] = sight.body["spec"]
+    conditions = {one["type"]: one["status"] for one in sight.body.get("status", {}).get("conditions") or ()}
+    words = ["cordoned" if spec.get("unschedulable") else "schedulable"]
+    words += ["Ready" if conditions.get("Ready") == "True" else "not Ready", spec.get("podCIDR") or "no podCIDR"]
+    return f"({sight.uid[:8]}) {', '.join(words)}"
