@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,12 +19,13 @@ WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 
 @dataclass(frozen=True)
 class NodeVersion:
-    """One version of a Node as a watch delivered it."""
+    """One version of a Node as a watch delivered it; `at` is a monotonic time in seconds."""
 
     kind: str
     uid: str
     unschedulable: bool
     pod_cidrs: tuple[str, ...]
+    at: float = 0.0
 
 
 class NodeWatch:
@@ -59,6 +61,7 @@ class NodeWatch:
                     node["metadata"]["uid"],
                     bool(spec.get("unschedulable", False)),
                     tuple(spec.get("podCIDRs", ())),
+                    time.monotonic(),
                 )
             )
 

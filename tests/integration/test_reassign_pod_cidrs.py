@@ -6,6 +6,7 @@ One cluster and one story; the tests of this file build on each other and run in
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +30,9 @@ FOREIGN = "10.200.7.0/24"
 OPERATOR = "upkeep-operator"
 LABELS = {"rack": "r1", "node-role.kubernetes.io/worker": ""}
 ANNOTATIONS = {"example.com/note": "keep"}
+LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/podnet-upkeep-reassign-pod-cidrs"
+JOURNAL = "/api/v1/namespaces/kube-system/configmaps/podnet-upkeep-reassign-pod-cidrs"
+IMAGES = "/api/v1/namespaces/kube-system/secrets/podnet-upkeep-reassign-pod-cidrs-images"
 TAINT = {"key": "dedicated", "value": "x", "effect": "PreferNoSchedule"}
 
 
@@ -97,6 +101,17 @@ def assert_addresses_in_node_cidr(cluster: Testbed, name: str) -> None:
     assert foreign == {}
 
 
+def journal_of(cluster: Testbed) -> dict[str, Any]:
+    """The journal in the cluster: {key: its content}."""
+    data = cluster.client.get(JOURNAL)["data"]
+    return {key: json.loads(text) for key, text in data.items() if key == "run" or key.startswith("node.")}
+
+
+def holder(cluster: Testbed) -> str:
+    """Who holds the lock; empty when nobody does."""
+    return str(cluster.client.get(LEASE)["spec"].get("holderIdentity") or "")
+
+
 def finding_ids(report: dict[str, Any], subject: str) -> set[str]:
     """Ids of the findings about one object."""
     return {finding["id"] for finding in report["findings"] if finding["subject"]["name"] == subject}
@@ -120,6 +135,7 @@ def test_check_mode_shows_the_plan_and_writes_nothing(cluster: Testbed, operator
     assert done.returncode == 0, done.output
     assert FOREIGN in done.output and "h1" in done.output
     assert "dedicated" in done.output, "the plan does not show the taint that will be restored"
+    assert "link cni0" in done.output, "it is not shown what would be removed from the host"
     assert {name: host_fingerprint(cluster, name) for name in cluster.hosts} == before
     assert not (Path(cluster.directory) / "before-images").exists()
 
@@ -233,6 +249,16 @@ def test_repair_loses_nothing(cluster: Testbed, operator_kubeconfig: Path) -> No
     ]
     assert leftovers == []
 
+    assert holder(cluster) == "", "the lock was not given back"
+    journal = journal_of(cluster)
+    assert journal["run"]["result"] == "finished" and journal["node.h1"]["step"] == "completed"
+    assert (journal["node.h1"]["old_uid"], journal["node.h1"]["new_uid"]) == (
+        before["metadata"]["uid"],
+        after["metadata"]["uid"],
+    )
+    assert not cluster.client.get(IMAGES).get("data"), "the before-image of a Node that is back was kept in the cluster"
+    assert "Node h1: captured " in done.flat_output, "the report has no timeline"
+
 
 def test_second_run_changes_nothing(cluster: Testbed, operator_kubeconfig: Path, audit: Audit) -> None:
     """The audit is clean, and the same command again changes nothing and writes nothing."""
@@ -280,9 +306,22 @@ def test_audit_names_the_naive_state(cluster: Testbed, audit: Audit) -> None:
 
 
 def test_playbook_mends_the_naive_state(cluster: Testbed, operator_kubeconfig: Path, audit: Audit) -> None:
-    """After the repair every address is of the Node's podCIDR and pods answer across hosts, both ways."""
-    done = reassign(cluster, operator_kubeconfig)
+    """After the repair every address is of the Node's podCIDR and pods answer across hosts, both ways.
+
+    Here the kubelet creates its Node, as clouds want it: it is cordoned, tainted and restored as soon as it appears.
+    """
+    labels = {"team": "blue"}
+    cluster.client.patch("/api/v1/nodes/h2", {"metadata": {"labels": labels}})
+    with NodeWatch(cluster, "h2") as watch:
+        done = reassign(cluster, operator_kubeconfig, reassign_pod_cidrs_registration="kubelet")
     assert done.returncode == 0, done.output
+    after = node_of(cluster, "h2")
+    reborn = [version for version in watch.versions if version.uid == after["metadata"]["uid"]]
+    assert not reborn[0].unschedulable, "the Node was not created by its kubelet"
+    cordoned = next(version for version in reborn if version.unschedulable)
+    assert cordoned.at - reborn[0].at < 1.0, "the Node was schedulable for longer than a moment"
+    assert labels.items() <= after["metadata"]["labels"].items()
+    assert not after["spec"].get("unschedulable") and not after["spec"].get("taints")
     workload.wait_until("the workload is ready again", lambda: workload.workload_ready(cluster))
     assert_addresses_in_node_cidr(cluster, "h2")
     for source, target in (("h1", "h2"), ("h2", "h1")):
@@ -292,25 +331,45 @@ def test_playbook_mends_the_naive_state(cluster: Testbed, operator_kubeconfig: P
 
 
 def test_failed_node_stays_cordoned_and_the_same_command_resumes(
-    cluster: Testbed, operator_kubeconfig: Path, audit: Audit
+    cluster: Testbed, operator_kubeconfig: Path, audit: Audit, tmp_path: Path
 ) -> None:
-    """The probe cannot run, so the Node is not trusted: it stays cordoned, and the next run goes on from there."""
+    """The probe cannot run, so the Node is not trusted: it stays cordoned, the lock stays, and the next run goes on.
+
+    Another machine is refused meanwhile. The run that goes on may do one node only, and includes task files of the user.
+    """
     before = node_of(cluster, "h1")
     wanted: dict[str, Any] = {"reassign_pod_cidrs_nodes": ["h1"], "reassign_pod_cidrs_even_if_healthy": True}
     broken = {"reassign_pod_cidrs_probe_image": "testbed.local/absent:1", "reassign_pod_cidrs_probe_timeout": 15}
     failed = reassign(cluster, operator_kubeconfig, **wanted, **broken)
-    assert_one_clear_sentence(failed, "h1", "stays cordoned", "run the same command again")
+    assert_one_clear_sentence(failed, "h1", "stays cordoned", "run the same command again", "stays with this run")
     between = node_of(cluster, "h1")
     assert between["spec"].get("unschedulable") is True
     assert between["metadata"]["uid"] != before["metadata"]["uid"]
+    assert holder(cluster) and journal_of(cluster)["node.h1"]["step"] == "restored"
 
-    done = reassign(cluster, operator_kubeconfig, **wanted)
+    elsewhere = reassign(cluster, operator_kubeconfig, reassign_pod_cidrs_state_dir=str(tmp_path / "elsewhere"))
+    assert_one_clear_sentence(elsewhere, "Another run is under way", holder(cluster))
+    assert node_of(cluster, "h1")["metadata"]["uid"] == between["metadata"]["uid"]
+
+    task_file = tmp_path / "post.yml"
+    task_file.write_text(
+        "- name: Look\n  ansible.builtin.debug:\n"
+        '    msg: "verified {{ reassign_pod_cidrs_node }} with {{ reassign_pod_cidrs_new_pod_cidrs | first }}"\n',
+        encoding="utf-8",
+    )
+    both = {**wanted, "reassign_pod_cidrs_nodes": ["h1", "h2"], "reassign_pod_cidrs_max_nodes": 1}
+    h2 = node_of(cluster, "h2")
+    done = reassign(cluster, operator_kubeconfig, **both, reassign_pod_cidrs_post_node_tasks=str(task_file))
     assert done.returncode == 0, done.output
     after = node_of(cluster, "h1")
+    assert f"verified h1 with {after['spec']['podCIDR']}" in done.flat_output
+    assert "Node h2 is not begun, the run ends here." in done.flat_output
+    assert node_of(cluster, "h2")["metadata"]["uid"] == h2["metadata"]["uid"]
     assert after["metadata"]["uid"] == between["metadata"]["uid"], "the resumed run registered the Node a second time"
     assert not after["spec"].get("unschedulable")
     assert after["metadata"]["labels"] == before["metadata"]["labels"]
     assert TAINT in after["spec"]["taints"]
+    assert holder(cluster) == "" and journal_of(cluster)["run"]["result"] == "stopped"
     workload.wait_until("the workload is ready again", lambda: workload.workload_ready(cluster))
     assert_addresses_in_node_cidr(cluster, "h1")
     assert audit(cluster.kubeconfig)["summary"]["critical"] == 0

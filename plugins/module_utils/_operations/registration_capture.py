@@ -104,6 +104,11 @@ class Capture(NodeStep):
         chosen = self._options.chosen(image)
         if self._options.keep_pod_cidrs and not chosen:
             raise RefusedError(f"Node {self._name} has no podCIDRs that could be kept; choose some for it.")
+        if chosen and self._options.by_kubelet and self._options.allocator.allocate_node_cidrs:
+            raise RefusedError(
+                f"Node {self._name} cannot get the podCIDRs that were chosen for it: its kubelet is to create it without any, "
+                "and an allocator runs that would give it others; let it be created before its kubelet starts."
+            )
         found = _faults_of_texts(chosen) or (self._faults(new_node(image, chosen)) if chosen else [])
         if found:
             raise RefusedError(

@@ -116,6 +116,9 @@ class Creation(NodeStep):
         image = self._at(image, "precreating", new_uid=uid_of(node))
         self._require_same_machine(image, node)
         node = self._with_fit_pod_cidrs({}, node)
+        chosen = self._options.chosen(image)
+        if chosen and pod_cidrs_of(node) != chosen:
+            self._refuse_unfit(node, [f"chosen were {', '.join(chosen)}"])
         return self._at(image, "precreated", new_uid=uid_of(node))
 
     def _hold(self, image: BeforeImage, node: JsonObject) -> JsonObject:

@@ -9,6 +9,7 @@ import pytest
 from unit.fake_api import FakeApi
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_manager import settings_from_options
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import RefusedError, WaitTimeoutError
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations import before_image
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.registration import (
@@ -243,6 +244,25 @@ def test_chosen_pod_cidrs(api: FakeApi, client: KubeClient, fast: FastClock, wor
     registration(client, fast, tmp_path, **chosen).precreate()
     made = next(one.body for one in api.requests if one.method == "POST" and one.path == NODES)
     assert made["spec"]["podCIDR"] == "10.244.77.0/24" and made["spec"]["podCIDRs"] == ["10.244.77.0/24"]
+
+
+def test_choices_where_the_kubelet_creates_the_node(
+    api: FakeApi, client: KubeClient, fast: FastClock, world: World, tmp_path: Path
+) -> None:
+    """Only where no allocator would be faster; they are set by the write that cordons it."""
+    chosen: dict[str, Any] = {"pod_cidrs": ("10.244.77.0/24",), "by_kubelet": True}
+    with pytest.raises(RefusedError, match="an allocator runs that would give it others"):
+        registration(client, fast, tmp_path, **chosen).capture()
+    chosen["allocator"] = settings_from_options({"cluster_cidrs": ["10.244.0.0/16"], "allocate_node_cidrs": False})
+    registration(client, fast, tmp_path, **chosen).capture()
+    cordon(api)
+    registration(client, fast, tmp_path, **chosen).delete()
+    registration(client, fast, tmp_path, **chosen).precreate()
+    world.blocks = []
+    kubelet_registers(api)
+    fast.on_sleep = world.start_kubelet
+    done = registration(client, fast, tmp_path, **chosen).register()
+    assert done.node is not None and done.node["spec"]["podCIDRs"] == ["10.244.77.0/24"]
 
 
 def test_pod_cidrs_that_are_kept(
