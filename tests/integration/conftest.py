@@ -20,10 +20,16 @@ _ONCE = (
     "test_zero_failed_requests",
 )
 
+# minutes each, on a machine with two cores: of the interrupted runs, `make test` has the host that is rebooted while its
+# Node is deleted, and the story's failed Node whose run the same command goes on with
+_LONG = ("test_interruptions_others", "test_zero_failed_requests")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that run on one ansible-core only."""
+    """Mark the tests that run on one ansible-core only, and those that belong to make test-long."""
     for item in items:
+        if item.path.stem.startswith(_LONG):
+            item.add_marker(pytest.mark.long)
         if item.path.stem.startswith(_ONCE):
             item.add_marker(pytest.mark.once)
 

@@ -21,7 +21,8 @@ from harness.interruptions import (
     loud_steps_of_controller,
     pairs,
 )
-from harness.rolling_scene import Scene, Scenes, assert_succeeded, at_host
+from harness.role_steps import QUIET, rescue_steps_of
+from harness.rolling_scene import ROLE, Scene, Scenes, assert_succeeded, at_host
 from harness.safety_rules import times_out
 from harness.stepped_run import Step, StepEvent, SteppedRun
 
@@ -29,6 +30,7 @@ pytestmark = [pytest.mark.testbed, pytest.mark.hosts]
 
 SEED = 5
 KILLS_A_DAY = 4
+RESCUE = list(dict.fromkeys(step for step in rescue_steps_of(ROLE, "main.yml") if step.action not in QUIET))
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +71,7 @@ def sample() -> list[Kill]:
     ]
 
 
+@pytest.mark.long
 def test_killed_again_and_again(scene: Scene) -> None:
     """A sample for every day: kills at four places of one turn, and each time the same command again at once."""
     scene.drift("h1")
@@ -140,4 +143,27 @@ def test_killed_inside_a_wait(scene: Scene, hold: Hold, tree: bool) -> None:
         assert run.killed_at is not None and run.killed_at.step.task.startswith(hold.task)
         assert_succeeded(scene.run())
     assert times_out(watch.sights, "h1") == 1
+    scene.wait_healthy()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("step", RESCUE, ids=lambda step: f"{step.file.removesuffix('.yml')}-{step.task}")
+def test_killed_while_a_failed_drain_is_undone(scene: Scene, step: Step) -> None:
+    """The drain fails, and the run is killed while it puts things back."""
+    scene.drift("h1")
+    eviction = next(hold for hold in HOLDS if hold.name == "eviction")
+
+    def handle(run: SteppedRun, event: StepEvent, host: str) -> None:
+        if event.kind == "start" and event.step.task == eviction.task:
+            eviction.begin(scene.testbed, "h1")
+        elif event.kind == "start" and event.step == step and host == "h1":
+            run.kill(tree=True)
+
+    with scene.safe() as watch:
+        run = scene.start(at_host(["h1", "h2", CONTROLLER], handle), reassign_pod_cidrs_drain_timeout=4)
+        assert run.finish().returncode == -9
+        eviction.end(scene.testbed, "h1")
+        assert_succeeded(scene.run())
+    assert 1 <= times_out(watch.sights, "h1") <= 2
+    assert times_out(watch.sights, "h2") == 0
     scene.wait_healthy()
