@@ -49,8 +49,8 @@ options:
       - V(precreated) creates the Node with its labels, annotations, taints and provider id, cordoned from its first
         moment, and waits for pod CIDRs that are fit for use.
       - V(registered) waits until the kubelet has taken the new Node over and is Ready.
-      - V(restored) puts back what the new Node still lacks.
-      - V(completed) puts the before-image aside, into the folder C(completed).
+      - V(restored) does the same, if that was not done yet, and puts back what the new Node still lacks.
+      - V(completed) puts the before-image aside, into the folder C(completed). See O(uncordon).
     type: str
     choices: [captured, deleted, precreated, registered, restored, completed]
     required: true
@@ -106,6 +106,10 @@ options:
     default: []
   keep_pod_cidrs:
     description: Give the new Node the pod CIDRs of the old one, where O(pod_cidrs) names none.
+    type: bool
+    default: false
+  uncordon:
+    description: With O(state=completed), first make the Node schedulable, if it was so when it was captured.
     type: bool
     default: false
   delete_timeout:
@@ -258,7 +262,7 @@ def allocator_settings(module: AnsibleModule, client: KubeClient) -> AllocatorSe
     if settings.allocator is not None:
         return settings.allocator
     chosen = module.params["pod_cidrs"] or module.params["keep_pod_cidrs"]
-    if module.params["state"] not in ("precreated", "registered", *(("captured",) if chosen else ())):
+    if module.params["state"] not in ("precreated", "registered", "restored", *(("captured",) if chosen else ())):
         return AllocatorSettings()
     return Context(live.collect(client), settings).allocator
 
@@ -307,6 +311,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         pod_cidrs=tuple(params["pod_cidrs"]),
         keep_pod_cidrs=params["keep_pod_cidrs"],
         by_kubelet=params["registration"] == "kubelet",
+        uncordon=params["uncordon"],
         delete_timeout=params["delete_timeout"],
         cidr_timeout=params["cidr_timeout"],
         ready_timeout=params["ready_timeout"],
@@ -362,6 +367,7 @@ def argument_spec() -> dict[str, t.Any]:
         "registration": {"type": "str", "choices": ["precreated", "kubelet"], "default": "precreated"},
         "pod_cidrs": {"type": "list", "elements": "str", "default": []},
         "keep_pod_cidrs": {"type": "bool", "default": False},
+        "uncordon": {"type": "bool", "default": False},
         "delete_timeout": {"type": "int", "default": 180},
         "cidr_timeout": {"type": "int", "default": 60},
         "ready_timeout": {"type": "int", "default": 300},

@@ -62,6 +62,12 @@ def choose(report: HostReport, host: str, wanted: str = AUTO) -> KubeletUnit:
         name = wanted.removesuffix(".service")
         if all(unit.name != name for unit in report.units):
             raise UnitError(f"Host {host} has no unit {wanted}; correct the option for the kubelet's unit.")
+        others = [unit.name for unit in report.units if unit.active and unit.name in KNOWN and unit.name != name]
+        if name not in KNOWN and others:
+            raise UnitError(
+                f"Host {host} runs its kubelet in the unit {others[0]}, so {wanted} is not stopped for it; correct the option "
+                "for the kubelet's unit."
+            )
         return _allowed(KNOWN.get(name, KubeletUnit(name, "Kubernetes", KNOWN["kubelet"].certificate)), host)
     present = [unit for unit in report.units if unit.name in KNOWN]
     best = [unit for unit in present if unit.active] or [unit for unit in present if unit.enabled] or present

@@ -22,7 +22,13 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.registra
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.registration_capture import Capture
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.registration_deletion import Deletion
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.registration_takeover import Takeover
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.scheduling import get_node, node_path, uid_of
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.scheduling import (
+    get_node,
+    is_unschedulable,
+    node_path,
+    set_unschedulable,
+    uid_of,
+)
 
 __all__ = ["NodeStep", "Outcome", "Registration", "RegistrationOptions"]
 
@@ -31,7 +37,11 @@ class Registration(Capture, Deletion, Takeover):
     """The re-registration of one Node."""
 
     def complete(self) -> Outcome:
-        """Put the before-image aside: the re-registration is over, or was given up before anything was deleted."""
+        """Put the before-image aside: the re-registration is over, or was given up before anything was deleted.
+
+        With the option ``uncordon``, first make the Node schedulable, if it was so when it was captured. Raises RefusedError
+        when neither is the case.
+        """
         image = self._store.load(self._name)
         if image is None and self._check_mode:
             image = self._new_image(get_node(self._client, self._name))
@@ -43,6 +53,18 @@ class Registration(Capture, Deletion, Takeover):
             raise RefusedError(
                 f"The re-registration of Node {self._name} has only reached '{image.step}', so it is not complete."
             )
+        actions = ["put the before-image aside"]
+        ours = node is not None and uid_of(node) in (image.uid, image.new_uid)
+        if (
+            node is not None
+            and ours
+            and self._options.uncordon
+            and not image.was_unschedulable
+            and is_unschedulable(node)
+        ):
+            actions.insert(0, f"make Node {self._name} schedulable, as it was before")
+            if not self._check_mode:
+                node, _changed = set_unschedulable(self._client, node, False)
         if not self._check_mode:
             self._store.complete(image)
-        return Outcome(True, image, node, ["put the before-image aside"])
+        return Outcome(True, image, node, actions)

@@ -43,6 +43,7 @@ class RegistrationOptions:
 
     ``pod_cidrs`` are given instead of allocated, ``keep_pod_cidrs`` gives those of the old Node. ``by_kubelet``: the kubelet
     creates the Node, because a cloud controller has to initialise it, and it is taken over as soon as it appears.
+    ``uncordon``: in the end, make a Node schedulable that was so before.
     """
 
     state_dir: str
@@ -50,6 +51,7 @@ class RegistrationOptions:
     pod_cidrs: tuple[str, ...] = ()
     keep_pod_cidrs: bool = False
     by_kubelet: bool = False
+    uncordon: bool = False
     delete_timeout: float = 180.0
     cidr_timeout: float = 60.0
     ready_timeout: float = 300.0

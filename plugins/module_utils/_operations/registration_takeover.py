@@ -79,12 +79,15 @@ class Takeover(Creation):
         return missing
 
     def restore(self) -> Outcome:
-        """Put back what the new Node lacks of the old one's labels, annotations and taints.
+        """Wait as :meth:`register` does, if that was not done, and put back what the new Node lacks of the old one.
 
+        These are labels, annotations and taints.
         Keys that it has with another value are left as they are and reported. A Node that is already as it was needs
         no write.
         """
         image = self._image()
+        if image.reached("precreating") and not image.reached("registered") and not self._check_mode:
+            image = self.register().image
         node = get_node(self._client, self._name)
         if uid_of(node) == image.uid:
             return Outcome(False, image, node, [])

@@ -112,8 +112,11 @@ def test_units_that_are_refused(lines: list[str], words: str) -> None:
 
 def test_a_unit_that_was_named() -> None:
     """It must be there; a server stays refused by any name."""
-    own = report("unit my-kubelet active enabled", "unit k3s active enabled")
-    assert choose(own, "h1", "my-kubelet.service").name == "my-kubelet"
+    assert choose(report("unit my-kubelet active enabled"), "h1", "my-kubelet.service").name == "my-kubelet"
+    both = report("unit containerd active enabled", "unit kubelet active enabled")
+    with pytest.raises(UnitError, match="runs its kubelet in the unit kubelet, so containerd is not stopped for it"):
+        choose(both, "h1", "containerd")
+    own = report("unit k3s active enabled")
     with pytest.raises(UnitError, match="has no unit nothing"):
         choose(own, "h1", "nothing")
     with pytest.raises(UnitError, match="server of k3s"):

@@ -262,6 +262,7 @@ def test_what_the_kubelet_dropped_is_restored(
     cordon(api)
     registration(client, fast, tmp_path).delete()
     registration(client, fast, tmp_path).precreate()
+    world.start_kubelet()
     present = api.store.objects[PATH]
     present["metadata"]["labels"] = {"kubernetes.io/hostname": "other"}
     present["metadata"]["annotations"] = {}

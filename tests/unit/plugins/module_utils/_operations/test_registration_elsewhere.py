@@ -165,6 +165,31 @@ def test_a_new_node_that_was_replaced_is_left_to_people(
         registration(client, fast, tmp_path, journal).capture()
 
 
+@pytest.mark.parametrize("was_cordoned", [False, True])
+def test_the_last_step_gives_the_node_back_as_it_was(
+    was_cordoned: bool, api: FakeApi, client: KubeClient, fast: FastClock, world: World, tmp_path: Path
+) -> None:
+    """Schedulable only if it was so; `restored` waits for the kubelet by itself; given up early, it is the same."""
+    api.store.objects[PATH]["spec"]["unschedulable"] = was_cordoned
+
+    def step() -> Registration:
+        return registration(client, fast, tmp_path, uncordon=True)
+
+    step().capture()
+    cordon(api)
+    step().complete()
+    assert bool(api.store.objects[PATH]["spec"].get("unschedulable")) is was_cordoned
+    step().capture()
+    cordon(api)
+    step().delete()
+    step().precreate()
+    fast.on_sleep = world.start_kubelet
+    assert step().restore().image.step == "restored"
+    assert api.store.objects[PATH]["spec"]["unschedulable"] is True
+    step().complete()
+    assert bool(api.store.objects[PATH]["spec"].get("unschedulable")) is was_cordoned
+
+
 # -- created by the kubelet --------------------------------------------------------------------------------------------
 
 
