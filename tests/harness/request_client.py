@@ -116,7 +116,9 @@ class _Targets:
         self.ready: list[tuple[str, str]] = []
 
     def follow(self) -> None:
-        """Follow both for ever, each in a thread of its own."""
+        """Lay the routes that are needed now; then follow both for ever, each in a thread of its own."""
+        for node in Client(self._kubeconfig).list("/api/v1/nodes"):
+            self._see_node("ADDED", node)
         for path, see in ((_SLICES, self._see_slice), ("/api/v1/nodes", self._see_node)):
             threading.Thread(target=self._follow, args=(path, see), daemon=True).start()
 

@@ -6,6 +6,7 @@ Making hosts drift again costs a second or two, so that one cluster serves many 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -80,17 +81,18 @@ class Scene:
         self.spread_workload()
 
     def spread_workload(self) -> None:
-        """Let the scheduler place the Deployment's pods anew, so that there is something to evict on every host."""
-        client = self.testbed.client
-        for pod in client.list("/api/v1/namespaces/default/pods", params={"labelSelector": "app=web"}):
-            path = f"/api/v1/namespaces/default/pods/{pod['metadata']['name']}"
-            client.delete(path, {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0})
-        self.wait_workload()
-        workload.wait_until("every host runs a pod of the Deployment", self._is_spread)
-
-    def _is_spread(self) -> bool:
-        pods = self.testbed.client.list("/api/v1/namespaces/default/pods", params={"labelSelector": "app=web"})
-        return {pod["spec"].get("nodeName") for pod in pods if workload.is_ready(pod)} == set(self.testbed.hosts)
+        """Move the Deployment's pods until each host has one, so that there is something to evict everywhere."""
+        for _attempt in range(10):
+            self.wait_workload()
+            pods = self.testbed.client.list("/api/v1/namespaces/default/pods", params={"labelSelector": "app=web"})
+            on_host = {pod["spec"].get("nodeName", ""): pod["metadata"]["name"] for pod in pods}
+            if on_host.keys() == set(self.testbed.hosts):
+                return
+            counts = Counter(pod["spec"].get("nodeName", "") for pod in pods)
+            crowded = on_host[counts.most_common(1)[0][0]]
+            now = {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0}
+            self.testbed.client.delete(f"/api/v1/namespaces/default/pods/{crowded}", now)
+        raise AssertionError("the scheduler does not place pods of the Deployment on every host")
 
     def wait_workload(self) -> None:
         """Wait until every pod of the workload is Ready."""
@@ -114,10 +116,10 @@ class Scene:
             **more,
         }
 
-    def start(self, handler: Handler | None = None, **more: Any) -> SteppedRun:
-        """Start the command; `handler` is asked at each task."""
+    def start(self, handler: Handler | None = None, *, env: Mapping[str, str] | None = None, **more: Any) -> SteppedRun:
+        """Start the command; `handler` is asked at each task, `env` adds to its environment."""
         arguments = ["-i", str(self.testbed.inventory)]
-        return SteppedRun(PLAYBOOK, arguments, variables=self.variables(**more), handler=handler)
+        return SteppedRun(PLAYBOOK, arguments, variables=self.variables(**more), env=env, handler=handler)
 
     def run(self, handler: Handler | None = None, **more: Any) -> PlaybookRun:
         """Run the command to its end, whatever that is."""
