@@ -20,9 +20,9 @@ _ONCE = (
     "test_zero_failed_requests",
 )
 
-# minutes each, on a machine with two cores: of the interrupted runs, `make test` has the host that is rebooted while its
-# Node is deleted, and the story's failed Node whose run the same command goes on with
-_LONG = ("test_interruptions_others", "test_zero_failed_requests")
+# minutes each, on a machine with two cores; of interrupted runs, `make test` has the story's failed Node whose run the same
+# command goes on with
+_LONG = ("test_interruptions", "test_zero_failed_requests")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
