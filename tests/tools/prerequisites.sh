@@ -3,7 +3,7 @@
 set -eu
 missing=""
 for pair in systemd-nspawn:systemd-container debootstrap:debootstrap ip:iproute2 ssh:openssh-client \
-    ssh-keygen:openssh-client git:git nsenter:util-linux; do
+    ssh-keygen:openssh-client git:git nsenter:util-linux shellcheck:shellcheck; do
   command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair##*:}"
 done
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
