@@ -23,6 +23,9 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--mask-ipv6", type=int, default=64)
     up.add_argument("--control-plane-node", metavar="NAME", help="show the control plane as a Node of this name")
     up.add_argument("--cilium", action="store_true", help="with the real cilium-operator")
+    up.add_argument(
+        "--cilium-pods", action="store_true", help="the same, with a process for each pod of its Deployment"
+    )
     up.add_argument("--kwok-nodes", type=int, metavar="N", help="with kwok and N simulated Nodes")
     for name, text in (("down", "take it down"), ("kubeconfig", "print the path of the admin's kubeconfig")):
         command = commands.add_parser(name, help=text)
@@ -47,7 +50,7 @@ def _specification(options: argparse.Namespace) -> TestbedSpec:
             node_mask_size_ipv6=options.mask_ipv6,
             control_plane_node=options.control_plane_node,
         ),
-        cilium=CiliumOperatorSpec() if options.cilium else None,
+        cilium=CiliumOperatorSpec(pods=options.cilium_pods) if options.cilium or options.cilium_pods else None,
         kwok=None if options.kwok_nodes is None else KwokSpec(nodes=options.kwok_nodes),
         hosts=tuple(HostSpec(f"h{number}") for number in range(1, options.hosts + 1)),
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from pathlib import Path
 
-from . import binaries, objects, ports, processes
+from . import binaries, objects, operator_pods, ports, processes
 from .client import Client
 from .control_plane import ControlPlane
 from .spec import CiliumOperatorSpec
@@ -51,13 +53,20 @@ class CiliumOperator:
             missing = set(CRDS) - _established(client)
             if not missing:
                 return
-            record = processes.read(self.run_dir, _NAME)
+            record = processes.read(self.run_dir, self._process)
             if time.monotonic() > end or record is None or not processes.alive(record):
                 raise TimeoutError(f"cilium-operator has not registered {sorted(missing)}: {self.log_tail()}")
             time.sleep(0.1)
 
+    @property
+    def _process(self) -> str:
+        return operator_pods.NODE if self.spec.pods else _NAME
+
     def start_process(self) -> None:
-        """Start the operator with the configuration as it is now."""
+        """Start the operator with the configuration as it is now; with `pods`, what starts one for each pod."""
+        if self.spec.pods:
+            self._start_pods()
+            return
         folder = self.run_dir / "cilium-config"
         folder.mkdir(exist_ok=True)
         for old in folder.iterdir():
@@ -80,13 +89,25 @@ class CiliumOperator:
         ]
         processes.start(self.run_dir, _NAME, argv)
 
+    def _start_pods(self) -> None:
+        account = self._control_plane.kubeconfig_for(
+            operator_pods.ACCOUNT, ("system:serviceaccounts", "system:serviceaccounts:kube-system")
+        )
+        assert account.name == f"{operator_pods.ACCOUNT}.conf"
+        address = self._control_plane.address
+        self._control_plane.authority.issue(operator_pods.NODE, operator_pods.NODE, ip_addresses=(address,))
+        argv = [sys.executable, "-c", "from testbed import operator_pods; operator_pods.main()", str(self.run_dir)]
+        env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+        processes.start(self.run_dir, operator_pods.NODE, argv, env=env)
+
     def stop(self) -> None:
-        """Stop the operator."""
-        processes.stop(self.run_dir, _NAME)
+        """Stop the operator, or all of its pods' processes."""
+        processes.stop(self.run_dir, self._process, timeout=30)
 
     def log_tail(self, lines: int = 5) -> str:
         """The end of its log."""
-        return processes.tail(self.run_dir, _NAME, lines)
+        names = [record.name for record in processes.records(self.run_dir) if record.name.startswith(_NAME)]
+        return processes.tail(self.run_dir, names[0] if names else self._process, lines)
 
 
 def _established(client: Client) -> set[str]:

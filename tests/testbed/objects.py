@@ -13,6 +13,7 @@ from .spec import CiliumOperatorSpec, ControlPlaneSpec
 
 KWOK_NODE = {"kwok.x-k8s.io/node": "fake"}
 AGENT_NODE = {"testbed.podnet/agent": "true"}
+OPERATOR_NODE = {"testbed.podnet/operator": "true"}
 
 
 def node(name: str, *, labels: Mapping[str, str] | None = None, spec: Mapping[str, Any] | None = None) -> JsonObject:
@@ -138,16 +139,16 @@ def cilium_config(spec: CiliumOperatorSpec) -> dict[str, str]:
 def cilium_objects(spec: CiliumOperatorSpec) -> list[tuple[str, JsonObject]]:
     """(path, object) of what a Helm installation of Cilium leaves in the cluster, for audits to see.
 
-    The Deployment matches no Node: the operator runs as a process of the testbed. The DaemonSet matches Nodes with the
+    The Deployment matches no Node, where the operator runs as a process of the testbed; with `spec.pods` it matches the one
+    of operator_pods, and the operator may do what these ClusterRoles allow. The DaemonSet matches Nodes with the
     label `AGENT_NODE` only: there kwok simulates agents, which answer to exec what was recorded for them.
     """
-    nowhere = {"testbed.podnet/nowhere": "true"}
 
     def workload(kind: str, name: str, image: str, extra: dict[str, Any]) -> JsonObject:
         labels = {"k8s-app": "cilium"} if kind == "DaemonSet" else {"io.cilium/app": "operator", "name": name}
         container = {"name": f"{name}-agent" if kind == "DaemonSet" else name, "image": image}
         pod = {
-            "nodeSelector": AGENT_NODE if kind == "DaemonSet" else nowhere,
+            "nodeSelector": AGENT_NODE if kind == "DaemonSet" else OPERATOR_NODE,
             "serviceAccountName": name,
             "hostNetwork": True,
             "tolerations": [{"operator": "Exists"}],
@@ -198,4 +199,33 @@ def cilium_objects(spec: CiliumOperatorSpec) -> list[tuple[str, JsonObject]]:
             "metadata": {"name": name, "namespace": "kube-system"},
         }
         made.append((f"{namespaced}/serviceaccounts/{name}", account))
+    return [*made, *_operator_permissions()] if spec.pods else made
+
+
+def _operator_permissions() -> list[tuple[str, JsonObject]]:
+    """The ClusterRole cilium-operator bound to its account, and beside it all that is no object of Cilium."""
+    rbac = "/apis/rbac.authorization.k8s.io/v1"
+    groups = ["", "apps", "apiextensions.k8s.io", "coordination.k8s.io", "discovery.k8s.io", "networking.k8s.io"]
+    rules = [{"apiGroups": groups, "resources": ["*"], "verbs": ["*"]}]
+    other = "cilium-operator-otherwise"
+    made: list[tuple[str, JsonObject]] = [
+        (
+            f"{rbac}/clusterroles/{other}",
+            {
+                "apiVersion": "rbac.authorization.k8s.io/v1",
+                "kind": "ClusterRole",
+                "metadata": {"name": other},
+                "rules": rules,
+            },
+        )
+    ]
+    for name in ("cilium-operator", other):
+        binding = {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": name},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
+            "subjects": [{"kind": "ServiceAccount", "name": "cilium-operator", "namespace": "kube-system"}],
+        }
+        made.append((f"{rbac}/clusterrolebindings/{name}", binding))
     return made

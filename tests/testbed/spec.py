@@ -79,7 +79,10 @@ class ControlPlaneSpec:
 
 @dataclass(frozen=True)
 class CiliumOperatorSpec:
-    """The real cilium-operator as a process; `config` adds or replaces keys of the ConfigMap cilium-config."""
+    """The real cilium-operator as a process; `config` adds or replaces keys of the ConfigMap cilium-config.
+
+    With `pods` there is a process for each pod of its Deployment, which is as true as in a cluster (see operator_pods).
+    """
 
     ipam: str = "cluster-pool"
     pool_ipv4_cidrs: tuple[str, ...] = ("10.60.0.0/22",)
@@ -88,6 +91,7 @@ class CiliumOperatorSpec:
     identity_heartbeat_timeout: str = "20s"
     endpoint_gc_interval: str = "20s"
     nodes_gc_interval: str = "20s"
+    pods: bool = False
     config: Mapping[str, str] = field(default_factory=dict)
 
 

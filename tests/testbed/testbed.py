@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import binaries, paths, processes
+from . import binaries, operator_pods, paths, processes
 from .cilium_operator import CiliumOperator
 from .client import Client
 from .control_plane import ControlPlane
@@ -220,6 +220,7 @@ def _remove(directory: Path, claimed: int | None = None) -> None:
             return  # somebody else has removed it while we waited
         if claimed is not None and _claimed_at(directory) != claimed:
             return
+        processes.stop(directory, operator_pods.NODE, number=signal.SIGKILL)  # it would start operators again
         for record in processes.records(directory):
             if not record.name.startswith("guest-"):
                 processes.stop(directory, record.name, number=signal.SIGKILL)  # nothing of it is to be kept
