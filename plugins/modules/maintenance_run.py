@@ -90,6 +90,12 @@ options:
     description: Digest of the plan, for O(state=started).
     type: str
     default: ""
+  healthy:
+    description:
+      - What was healthy before the run, as M(podnet.upkeep.cluster_health_gate) returns it, for O(state=started). It is kept
+        until the run ends, so that a run that is gone on with is held to it.
+    type: dict
+    default: {}
   window_end:
     description:
       - Until when another Node may be begun, as V(HH:MM) of this machine's clock or as a moment to come with its offset. It
@@ -148,6 +154,23 @@ expired:
   returned: O(state=inspected)
   type: bool
   sample: false
+abandoned:
+  description:
+    - Whether a run was killed when all its Nodes were in service, and has left its Lease or its journal as they were. With
+      O(state=started) and then O(state=finished) it is brought to its end.
+  returned: O(state=inspected)
+  type: bool
+  sample: false
+interrupted:
+  description: Whether the run before this one did not come to its end.
+  returned: O(state=started)
+  type: bool
+  sample: false
+healthy:
+  description: What was healthy before this run, or before the interrupted one that it goes on with.
+  returned: O(state=started)
+  type: dict
+  sample: {"workloads": {}, "budgets": {}, "nodes": ["w1"], "critical": []}
 lease:
   description: Namespace and name of the Lease, which the journal has as well.
   returned: success
@@ -240,6 +263,7 @@ def _run(module: AnsibleModule) -> dict[str, t.Any]:
             window_end=options["window_end"],
             plan=options["plan"],
             plan_digest=options["plan_digest"],
+            healthy=options["healthy"],
             check_mode=module.check_mode,
             process=playbook_process() if options["state"] == "started" else None,
         ),
@@ -273,6 +297,7 @@ def main() -> None:
             "take_over": {"type": "bool", "default": False},
             "plan": {"type": "dict", "default": {}},
             "plan_digest": {"type": "str", "default": "", "no_log": False},
+            "healthy": {"type": "dict", "default": {}},
             "window_end": {"type": "str", "default": ""},
             "node": {"type": "str", "default": ""},
             "entry": {"type": "dict", "default": {}},

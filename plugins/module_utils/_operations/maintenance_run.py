@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import RefusedError
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations import run_health
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.maintenance_window import moment, window_end
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_journal import Journal, JournalState
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_lease import RunLease, name_of_holder
@@ -29,7 +30,7 @@ _PATIENCE = 90.0
 class RunOptions:
     """Who runs what until when; ``window_end`` as ``maintenance_window.window_end`` takes it.
 
-    ``process`` is the ansible-playbook that asks, where that is known.
+    ``process`` is the ansible-playbook that asks, where that is known. ``healthy`` is what was healthy before the run.
     """
 
     name: str
@@ -40,6 +41,7 @@ class RunOptions:
     window_end: str = ""
     plan: Mapping[str, t.Any] = field(default_factory=dict)
     plan_digest: str = ""
+    healthy: Mapping[str, t.Any] = field(default_factory=dict)
     check_mode: bool = False
     process: RunProcess | None = None
 
@@ -72,7 +74,7 @@ class MaintenanceRun:
         known = self._startable()
         if options.check_mode:
             self._lease.would_acquire(take_over=options.take_over)
-            return {**self._result(known, self._said(known, end)), **_resumed(known), "changed": True}
+            return {**self._result(known, self._said(known, end)), **self._resumed(known), "changed": True}
         self._lease.acquire(take_over=options.take_over)
         try:
             known = self._startable()  # again: until now another run may have written
@@ -81,7 +83,7 @@ class MaintenanceRun:
         except BaseException:
             self._lease.release()
             raise
-        return {**self._result(begun, begun.run if begun else {}), **_resumed(known), "changed": True}
+        return {**self._result(begun, begun.run if begun else {}), **self._resumed(known), "changed": True}
 
     def checkpoint(self) -> Result:
         """Renew, and say whether another Node may be begun. Raises LeaseLostError, WaitTimeoutError, ApiError."""
@@ -110,6 +112,7 @@ class MaintenanceRun:
         changed = self._is_our(run) and run.get("result") != result
         if changed:
             run.update(result=result, ended=_now().isoformat(timespec="seconds"))
+            run.pop("healthy", None)  # nothing goes on with this run any more
         if not self._options.check_mode:
             if changed:
                 self._patiently(lambda: self._journal.note_run(run))
@@ -117,7 +120,7 @@ class MaintenanceRun:
         return {**self._result(known, run), "resumed": False, "changed": changed}
 
     def info(self) -> Result:
-        """Who holds the lock, and what the journal says. Raises ApiError."""
+        """Who holds the lock, what the journal says, and whether a killed run has left both behind. Raises ApiError."""
         lease = self._lease.state()
         known = self._journal.load()
         answer = self._result(known, known.run if known else {})
@@ -126,9 +129,19 @@ class MaintenanceRun:
             "resumed": False,
             "holder": lease.holder if lease else "",
             "expired": lease.expired if lease else None,
+            "abandoned": self._is_abandoned(known, free=lease is None or not lease.holder),
         }
 
     # -- internals -----------------------------------------------------------------------------------------------
+
+    def _is_abandoned(self, known: JournalState | None, *, free: bool) -> bool:
+        """Whether a run that may be gone on with from here was killed when every Node was in service: it has to be ended."""
+        journal = known or JournalState()
+        if journal.stop or journal.damaged or journal.unfinished():
+            return False
+        if free:
+            return self._is_our(journal.run) and _is_interrupted(known)
+        return self._lease.is_left_behind(take_over=self._options.take_over)
 
     def _startable(self) -> JournalState | None:
         known = self._journal.load()
@@ -150,10 +163,25 @@ class MaintenanceRun:
             "plan": dict(self._options.plan),
             "window_end": end.isoformat(timespec="seconds") if end else "",
             "result": "",
+            "healthy": self._healthy(known),
         }
         if known is not None and known.unfinished():
             run["resumes"] = {key: known.run.get(key, "") for key in ("holder", "started", "plan_digest")}
         return run
+
+    def _healthy(self, known: JournalState | None) -> str:
+        """What was healthy before this run, or before the one that it goes on with."""
+        earlier = str(known.run.get("healthy") or "") if known is not None and _is_interrupted(known) else ""
+        return earlier or run_health.pack(self._options.healthy)
+
+    def _resumed(self, known: JournalState | None) -> Result:
+        unfinished = known.unfinished() if known is not None else []
+        return {
+            "resumed": bool(unfinished),
+            "unfinished_nodes": unfinished,
+            "interrupted": _is_interrupted(known),
+            "healthy": run_health.unpack(self._healthy(known)) or dict(self._options.healthy),
+        }
 
     def _is_our(self, run: Mapping[str, t.Any]) -> bool:
         holder = str(run.get("holder") or "")
@@ -176,7 +204,11 @@ class MaintenanceRun:
             "unfinished_nodes": journal.unfinished(),
             "may_continue": not reason,
             "reason": reason,
-            "journal": {"run": dict(run), "nodes": dict(journal.nodes), "stop": journal.stop},
+            "journal": {
+                "run": {key: run[key] for key in run if key != "healthy"},
+                "nodes": dict(journal.nodes),
+                "stop": journal.stop,
+            },
         }
 
     def _reason_to_stop(self, journal: JournalState, run: Mapping[str, t.Any]) -> str:
@@ -197,9 +229,9 @@ class MaintenanceRun:
         return wait_for("the journal of the run", act, timeout=_PATIENCE, clock=self._clock)
 
 
-def _resumed(known: JournalState | None) -> Result:
-    unfinished = known.unfinished() if known is not None else []
-    return {"resumed": bool(unfinished), "unfinished_nodes": unfinished}
+def _is_interrupted(known: JournalState | None) -> bool:
+    """Whether the last run has not come to its end."""
+    return known is not None and bool(known.run) and not known.run.get("result")
 
 
 def _now() -> datetime.datetime:

@@ -130,6 +130,20 @@ class RunLease:
         if found is not None:
             self._may_take(found, take_over=take_over)
 
+    def is_left_behind(self, *, take_over: bool = False) -> bool:
+        """Whether a run that lives no more still has it, and ``acquire`` would take it. Raises ApiError."""
+        found = self._client.find(self._path)
+        if found is None or not _holder(found):
+            return False
+        try:
+            return not self._may_take(found, take_over=take_over)
+        except RefusedError:
+            return False
+        except ApiError as error:
+            if error.status != 403:
+                raise
+            return False  # who may not ask for the server's time may not take it either
+
     def renew(self, *, patience: float = _PATIENCE) -> None:
         """Say that this run goes on; an API server that restarts is waited for.
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import json
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +18,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._errors import (
     RefusedError,
     WaitTimeoutError,
 )
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations import maintenance_run
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations import maintenance_run, run_health
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.maintenance_run import (
     MaintenanceRun,
     RunOptions,
@@ -245,3 +247,79 @@ def test_api_server_that_stays_away_ends_the_run(api: FakeApi, run: Run) -> None
     api.faults = [Fault("PATCH", "/leases/", 503, status_body(503, "ServiceUnavailable", "down"), times=999)]
     with pytest.raises(WaitTimeoutError, match="Lease of the run"):
         mine.checkpoint()
+
+
+HEALTHY = {"workloads": {"Deployment default/web": "u1"}, "budgets": {}, "nodes": ["w1"], "critical": []}
+
+
+def test_run_that_was_killed_behind_its_last_node_is_found_and_ended(api: FakeApi, run: Run, fast: FastClock) -> None:
+    """The same holder learns of it as soon as nobody lives who has the Lease; after its end there is nothing left."""
+    run(healthy=HEALTHY).start()
+    first = run("me")
+    assert not first.info()["abandoned"], "it may live"
+    fast.seconds += 301
+    assert not run("you").info()["abandoned"], "it is another's"
+    assert run("you", take_over=True).info()["abandoned"]
+    assert first.info()["abandoned"]
+    again = run(healthy={**HEALTHY, "nodes": []}).start()
+    assert again["interrupted"] and again["healthy"] == HEALTHY and not again["resumed"]
+    assert run(again["holder"]).info()["abandoned"] is False
+    assert run(again["holder"]).end("finished")["changed"]
+    assert run("me").info()["abandoned"] is False and "healthy" not in data(api)["run"]
+
+
+@pytest.mark.parametrize("left", ["unfinished", "stop", "damaged", "result"], ids=lambda left: left)
+def test_what_is_not_to_be_ended_by_anybody(api: FakeApi, run: Run, fast: FastClock, left: str) -> None:
+    """A Node is out of service, a person has stopped runs, a key cannot be read; nor a run that has its result and no lock."""
+    started = run(healthy=HEALTHY).start()
+    mine = run(started["holder"])
+    if left == "unfinished":
+        mine.record("w1", {"step": "deleted"})
+    elif left == "stop":
+        data(api)["stop"] = "true"
+    elif left == "damaged":
+        data(api)["node.w1"] = "["
+    else:
+        mine.end("stopped")
+    fast.seconds += 301
+    assert run("me").info()["abandoned"] is False
+
+
+def test_lease_and_result_that_a_kill_has_parted(api: FakeApi, run: Run, fast: FastClock) -> None:
+    """The result is written and the Lease still held, or the Lease is free and there is no result: both are ended."""
+    started = run(healthy=HEALTHY).start()
+    mine = run(started["holder"])
+    lease = dict(api.store.objects[LEASE]["spec"])
+    mine.end("finished")
+    api.store.objects[LEASE]["spec"] = lease
+    fast.seconds += 301
+    assert run("me").info()["abandoned"] is True
+    second = run(healthy=HEALTHY).start()
+    assert second["interrupted"] is False
+    api.store.objects[LEASE]["spec"]["holderIdentity"] = ""
+    assert run("me").info()["abandoned"] is True and run("you").info()["abandoned"] is False
+    third = run().start()
+    assert third["interrupted"] and run(third["holder"]).end("finished")["changed"]
+    assert run("me").info()["abandoned"] is False
+
+
+def test_new_run_notes_its_own_health(api: FakeApi, run: Run) -> None:
+    """After a run that came to its end what it noted does not count; what nobody can read neither."""
+    run(run(healthy=HEALTHY).start()["holder"]).end("stopped")
+    other = {**HEALTHY, "nodes": ["w2"]}
+    second = run(healthy=other).start()
+    assert not second["interrupted"] and second["healthy"] == other
+    assert "healthy" not in second["journal"]["run"]
+    api.store.objects[LEASE]["spec"]["holderIdentity"] = ""
+    known = json.loads(data(api)["run"])
+    data(api)["run"] = json.dumps({**known, "healthy": "bm90IGd6aXA="})
+    assert run(healthy=HEALTHY).start()["healthy"] == HEALTHY
+
+
+def test_health_of_a_huge_cluster_is_left_out() -> None:
+    """The journal has to stay below what the API server takes."""
+    names = {f"Deployment default/w{number}": str(uuid.uuid4()) for number in range(20_000)}
+    assert run_health.pack({**HEALTHY, "workloads": names}) == ""
+    few = {**HEALTHY, "workloads": dict(list(names.items())[:5000])}
+    assert run_health.unpack(run_health.pack(few)) == few
+    assert run_health.unpack("") == run_health.unpack("AAAA") == run_health.unpack("*") == {}
