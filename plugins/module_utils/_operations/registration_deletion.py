@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import JsonObject
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.node_metadata import restorable
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import ApiError, RefusedError
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.before_image import BeforeImage
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.drain_filters import (
@@ -14,7 +17,11 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.drain_fi
     is_finished,
     is_mirror,
 )
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.registration_base import NodeStep, Outcome
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.registration_base import (
+    ATTEMPTS,
+    NodeStep,
+    Outcome,
+)
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.registration_objects import (
     DEPENDENTS,
     belongs_to,
@@ -50,12 +57,9 @@ class Deletion(NodeStep):
         if node is not None:
             if uid_of(node) != image.uid:
                 self._require_same_machine(image, node)
-            if not self._check_mode:  # else the steps before, which drain, have only been planned as well
-                self._require_drained(node)
             actions.append(f"delete Node {self._name} with uid {uid_of(node)}")
-            if not self._check_mode:
-                image = self._at(image, "deleting")
-                self._delete_node(uid_of(node))
+            if not self._check_mode:  # else the steps before, which drain, have only been planned as well
+                image = self._delete_as_seen(image, node)
         bound = [pod for pod in self._bound_pods() if not self._check_mode or is_daemonset_pod(pod) or is_mirror(pod)]
         actions += [f"delete pod {reference(pod)} that is bound to the deleted Node" for pod in bound]
         if not self._check_mode:
@@ -64,6 +68,53 @@ class Deletion(NodeStep):
             self._wait_until_gone(image, {image.uid, uid_of(node or {})} - {""})
             image = self._at(image, "deleted")
         return Outcome(bool(actions), image, None, actions, before=summary(image.node), after="")
+
+    def _delete_as_seen(self, image: BeforeImage, node: JsonObject) -> BeforeImage:
+        """Delete exactly the version that was looked at; what was changed since the capture comes back with the new Node."""
+        uid = uid_of(node)
+        for _attempt in range(ATTEMPTS):
+            self._require_drained(node)
+            if uid == image.uid:
+                image = self._with_later_changes(image, node)
+            image = self._at(image, "deleting")
+            try:
+                self._client.delete(
+                    node_path(self._name), uid=uid, resource_version=node["metadata"]["resourceVersion"]
+                )
+                return image
+            except ApiError as error:
+                if error.status == 404:
+                    return image
+                if error.status != 409:
+                    raise
+            found = self._client.find(node_path(self._name))
+            if found is None:
+                return image
+            if uid_of(found) != uid:
+                raise RefusedError(
+                    f"Node {self._name} is no longer the one that was looked at (uid {uid}); nothing was deleted."
+                )
+            node = found
+        raise RefusedError(
+            f"Node {self._name} was changed by others {ATTEMPTS} times while it was to be deleted; nothing was deleted."
+        )
+
+    def _with_later_changes(self, image: BeforeImage, node: JsonObject) -> BeforeImage:
+        """The image with labels, annotations and taints as they are now: people may have changed them during the drain."""
+        if restorable(node) == restorable(image.node):
+            return image
+        kept = image.node
+        now = {
+            **kept,
+            "metadata": {
+                **kept["metadata"],
+                **{key: node["metadata"].get(key) or {} for key in ("labels", "annotations")},
+            },
+            "spec": {**(kept.get("spec") or {}), "taints": (node.get("spec") or {}).get("taints") or []},
+        }
+        changed = dataclasses.replace(image, node=now)
+        self._store.save(changed)
+        return changed
 
     def _require_drained(self, node: JsonObject) -> None:
         if not is_unschedulable(node):
@@ -79,18 +130,6 @@ class Deletion(NodeStep):
                 "drain it first.",
                 left,
             )
-
-    def _delete_node(self, uid: str) -> None:
-        try:
-            self._client.delete(node_path(self._name), uid=uid)
-        except ApiError as error:
-            if error.status == 404:
-                return
-            if error.status == 409:
-                raise RefusedError(
-                    f"Node {self._name} is no longer the one that was looked at (uid {uid}); nothing was deleted."
-                ) from error
-            raise
 
     def _delete_pod(self, pod: JsonObject) -> None:
         metadata = pod["metadata"]

@@ -331,3 +331,62 @@ def test_giving_up_before_the_deletion_puts_the_image_aside(
     registration(client, fast, tmp_path).delete()
     with pytest.raises(RefusedError, match="has only reached 'deleted'"):
         registration(client, fast, tmp_path).complete()
+
+
+def test_what_people_change_during_the_drain_comes_back(
+    api: FakeApi, client: KubeClient, fast: FastClock, world: World, tmp_path: Path
+) -> None:
+    """Labels, annotations and taints are those of the moment of the deletion, also for a process that goes on later."""
+    registration(client, fast, tmp_path).capture()
+    cordon(api)
+    present = api.store.objects[PATH]
+    present["metadata"]["labels"]["rack"] = "r2"
+    present["metadata"]["annotations"].pop("example.com/note")
+    present["spec"]["taints"] = [
+        {"key": "theirs", "effect": "NoSchedule"},
+        {"key": "node.kubernetes.io/unreachable", "effect": "NoExecute"},
+    ]
+    registration(client, fast, tmp_path).delete()
+    assert before_image.load(str(tmp_path), "w1").was_unschedulable is False  # type: ignore[union-attr]
+    made = registration(client, fast, tmp_path).precreate().node
+    assert made is not None and made["metadata"]["labels"]["rack"] == "r2"
+    assert made["metadata"].get("annotations", {}) == {} and made["spec"]["unschedulable"] is True
+    assert made["spec"]["taints"] == [{"key": "theirs", "effect": "NoSchedule"}]
+
+
+def test_change_at_the_moment_of_the_deletion(
+    api: FakeApi, client: KubeClient, fast: FastClock, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the version that was looked at is deleted: a label that comes in between is kept, an uncordoning refused."""
+    registration(client, fast, tmp_path).capture()
+    cordon(api)
+    late: list[dict[str, Any]] = [{"labels": {"late": "yes"}}]
+    plain = client.delete
+
+    def interfered(path: str, **options: Any) -> Any:
+        if path == PATH and late:
+            client.patch(PATH, {"metadata": late.pop()})
+        return plain(path, **options)
+
+    monkeypatch.setattr(client, "delete", interfered)
+    assert registration(client, fast, tmp_path).delete().changed
+    made = registration(client, fast, tmp_path).precreate().node
+    assert made is not None and made["metadata"]["labels"]["late"] == "yes"
+
+
+def test_node_that_is_uncordoned_at_the_moment_of_the_deletion(
+    api: FakeApi, client: KubeClient, fast: FastClock, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pods may come to it: it stays."""
+    registration(client, fast, tmp_path).capture()
+    cordon(api)
+    plain = client.delete
+
+    def interfered(path: str, **options: Any) -> Any:
+        client.patch(PATH, {"spec": {"unschedulable": None}})
+        return plain(path, **options)
+
+    monkeypatch.setattr(client, "delete", interfered)
+    with pytest.raises(RefusedError, match="not cordoned"):
+        registration(client, fast, tmp_path).delete()
+    assert PATH in api.store.objects
