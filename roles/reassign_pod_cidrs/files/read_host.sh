@@ -15,7 +15,9 @@ for unit in $UNITS; do
   state=$(systemctl show "$unit" --property=LoadState --property=ActiveState --property=UnitFileState --property=MainPID 2>/dev/null)
   value() { printf '%s\n' "$state" | sed -n "s/^$1=//p"; }
   [ "$(value LoadState)" = loaded ] || continue
-  echo "unit $unit $(value ActiveState) $(value UnitFileState)"
+  enabled=$(value UnitFileState)
+  [ -e "/var/lib/podnet-upkeep/enable-$unit" ] && enabled=enabled # kubelet_unit.sh has disabled it for a while
+  echo "unit $unit $(value ActiveState) $enabled"
   known=${known:-$unit}
   [ "$(value ActiveState)" = active ] && active=${active:-$unit}
   pid=$(value MainPID)

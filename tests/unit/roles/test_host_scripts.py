@@ -1,7 +1,8 @@
-"""The two scripts that the role runs on hosts, in the shell that most of them have as /bin/sh."""
+"""The scripts that the role runs on hosts, in the shell that most of them have as /bin/sh."""
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 from pathlib import Path
 
@@ -111,3 +112,100 @@ def test_sandboxes_that_stay_end_it(tmp_path: Path) -> None:
     environment = {**NOTHING, "MODE": "apply", "SANDBOXES": "s1", "FOLDERS": str(folder), "FILES": str(file)}
     assert run("clean_host.sh", **environment).returncode != 0
     assert file.exists() and list(folder.iterdir())
+
+
+SYSTEMCTL = """#!/bin/sh
+cd "${0%/*}"
+case "$1" in
+  is-enabled) cat enabled ;;
+  is-active) cat active ;;
+  enable) echo enabled > enabled ;;
+  disable) echo disabled > enabled ;;
+  start | restart) echo active > active ;;
+  stop) echo inactive > active ;;
+esac
+[ "$1" = is-enabled ] || [ "$1" = is-active ] || echo "$1" >> log
+"""
+
+
+class Machine:
+    """A host with a unit of the kubelet; `power` is how many commands of the script are done before it fails."""
+
+    def __init__(self, folder: Path, enabled: str = "enabled", active: str = "active") -> None:
+        self.folder = folder
+        (folder / "enabled").write_text(f"{enabled}\n", encoding="utf-8")
+        (folder / "active").write_text(f"{active}\n", encoding="utf-8")
+        program = folder / "systemctl"
+        program.write_text(SYSTEMCTL, encoding="utf-8")
+        program.chmod(0o755)
+
+    def act(self, what: str, mode: str = "apply", power: int | None = None) -> list[str]:
+        """Run the script; the lines that it prints."""
+        text = (FILES / "kubelet_unit.sh").read_text(encoding="utf-8")
+        text = text.replace("/var/lib/podnet-upkeep", str(self.folder / "marks"))
+        if power is not None:
+            text = text.replace(
+                '[ "$MODE" = plan ] || "$@"', '[ "$left" -gt 0 ] || kill -9 $$; left=$((left - 1)); "$@"'
+            )
+            text = f"left={power}\n{text}"
+        environment = {"PATH": f"{self.folder}:/usr/bin:/bin", "ACT": what, "MODE": mode, "UNIT": "kubelet"}
+        done = subprocess.run(
+            ["/bin/sh", "-c", text], env=environment, capture_output=True, text=True, check=False, timeout=60
+        )
+        assert done.returncode == (0 if power is None else done.returncode), done.stderr
+        return done.stdout.splitlines()
+
+    @property
+    def state(self) -> tuple[str, str]:
+        """Whether it is enabled and active."""
+        return (
+            (self.folder / "enabled").read_text(encoding="utf-8").strip(),
+            (self.folder / "active").read_text(encoding="utf-8").strip(),
+        )
+
+
+def test_unit_is_disabled_while_it_is_stopped(tmp_path: Path) -> None:
+    """A host that starts again does not start it; each act is repeatable, and in the end it is as it was."""
+    machine = Machine(tmp_path)
+    assert machine.act("stop", "plan") == ["disable kubelet", "stop kubelet"] and machine.state == ("enabled", "active")
+    assert machine.act("stop") == ["disable kubelet", "stop kubelet"] and machine.state == ("disabled", "inactive")
+    assert machine.act("stop") == []
+    assert machine.act("restart", "plan") == ["enable kubelet", "start kubelet"]
+    assert machine.act("restart") == ["enable kubelet", "start kubelet"] and machine.state == ("enabled", "active")
+    assert machine.act("start") == []
+    assert not list((tmp_path / "marks").iterdir())
+
+
+def test_unit_that_was_disabled_stays_so(tmp_path: Path) -> None:
+    """Somebody starts it in another way."""
+    machine = Machine(tmp_path, enabled="disabled")
+    machine.act("stop")
+    machine.act("start")
+    assert machine.state == ("disabled", "active")
+
+
+def test_kubelet_that_somebody_started_meanwhile_is_started_again(tmp_path: Path) -> None:
+    """It knows the range of before; one that was only to be brought back is left alone."""
+    machine = Machine(tmp_path)
+    machine.act("stop")
+    (tmp_path / "active").write_text("active\n", encoding="utf-8")
+    assert machine.act("restart") == ["enable kubelet", "restart kubelet"]
+    machine.act("stop")
+    assert machine.act("enable") == ["enable kubelet"] and machine.state == ("enabled", "inactive")
+
+
+@pytest.mark.parametrize("power", range(8))
+def test_unit_is_enabled_in_the_end_whenever_the_power_fails(power: int, tmp_path: Path) -> None:
+    """Before and after each command of the script, in both directions; then the same acts again."""
+    for number, act in enumerate(("stop", "restart")):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        machine = Machine(folder)
+        if act == "restart":
+            machine.act("stop")
+        machine.act(act, power=power)
+        if machine.state[0] == "disabled":
+            assert list((folder / "marks").iterdir()), "nobody would enable it again"
+        for again in itertools.chain(["stop"] if act == "stop" else [], ["restart"]):
+            machine.act(again)
+        assert machine.state == ("enabled", "active")
