@@ -89,12 +89,14 @@ class KubeClient:
         body: t.Any = None,
         content_type: str = "application/json",
         timeout: float | None = None,
+        repeat: bool = True,
     ) -> JsonObject:
         """One request; the decoded JSON object of a 2xx answer.
 
         Reads are repeated a few times after a lost connection, 429, 502, 503 and 504. A write is repeated only after a
         429 of API priority and fairness (the server says that it did nothing); never after a lost connection, where
-        nobody knows. Evictions are never repeated here: their 429 is an answer about a disruption budget.
+        nobody knows. Evictions are never repeated here: their 429 is an answer about a disruption budget. Without
+        ``repeat`` nothing is: the caller has its own rules.
         Raises ApiError (status 0: no answer).
         """
         data = None if body is None else json.dumps(body).encode()
@@ -104,7 +106,7 @@ class KubeClient:
             try:
                 return self._send(method, path, url, data, content_type, seconds)
             except ApiError as error:
-                if attempt == _READ_ATTEMPTS or not _may_repeat(method, path, error):
+                if not repeat or attempt == _READ_ATTEMPTS or not _may_repeat(method, path, error):
                     raise
                 pause = error.retry_after if error.retry_after is not None else 0.2 * 2**attempt
                 time.sleep(min(pause, _LONGEST_PAUSE) * (0.75 + random.random() / 4))
@@ -159,6 +161,7 @@ class KubeClient:
         grace_period_seconds: int | None = None,
         propagation_policy: str = "Background",
         dry_run: bool = False,
+        repeat: bool = True,
     ) -> JsonObject:
         """DELETE the object at ``path``, only while it has this uid and resourceVersion (409 otherwise)."""
         options: JsonObject = {
@@ -171,7 +174,7 @@ class KubeClient:
             options["preconditions"] = {key: value for key, value in preconditions.items() if value}
         if grace_period_seconds is not None:
             options["gracePeriodSeconds"] = grace_period_seconds
-        return self.request("DELETE", path, params=_dry_run(dry_run), body=options)
+        return self.request("DELETE", path, params=_dry_run(dry_run), body=options, repeat=repeat)
 
     def evict(
         self,

@@ -1,0 +1,127 @@
+# Copyright: (c) 2026, podnet.upkeep contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# For internal use of this collection only; the interface may change in any release.
+"""Delete one object, exactly the one that was judged, and find out what became of it."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.podnet.upkeep.plugins.module_utils._client import JsonObject, KubeClient
+from ansible_collections.podnet.upkeep.plugins.module_utils._errors import ApiError
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.deletion_candidate import (
+    DELETED,
+    FINALIZING,
+    GONE,
+    IN_USE,
+    REFUSED,
+    UNKNOWN,
+    Candidate,
+    Outcome,
+)
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.deletion_pace import Pace
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.waiting import Clock
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
+_LOST_ANSWER = "the answer was lost; a look afterwards found the object gone"
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """The outcome of one request. ``surprise`` is a sentence where the whole run has to stop."""
+
+    outcome: Outcome
+    surprise: str = ""
+
+
+class ObjectDeletion:
+    """Sends DELETE with uid and resourceVersion.
+
+    A request whose answer is lost, or that failed within the server, is never just repeated: the object is looked at
+    first, and only the very same one is asked for again. 429 holds back the requests of all threads.
+    """
+
+    def __init__(self, client: KubeClient, pace: Pace, clock: Clock, patience: float) -> None:
+        """``patience``: seconds for which one object is tried."""
+        self._client = client
+        self._pace = pace
+        self._clock = clock
+        self._patience = patience
+
+    def delete(self, candidate: Candidate) -> Deleted:
+        """Delete it. Never raises for what the API answers."""
+        begun = self._clock.now()
+        pause, ambiguous = _FIRST_PAUSE, False
+        while True:
+            try:
+                answer = self._client.delete(
+                    candidate.path, uid=candidate.uid, resource_version=candidate.resource_version, repeat=False
+                )
+                return _accepted(candidate, answer)
+            except ApiError as error:
+                final = _final(candidate, error, ambiguous=ambiguous)
+                if final is not None:
+                    return final
+                wait = error.retry_after or pause
+                late = self._clock.now() - begun + wait > self._patience
+                if error.status == 429:
+                    if late:
+                        return _surprise(candidate, REFUSED, error)
+                    self._pace.hold(wait)
+                    self._pace.wait()
+                else:
+                    ambiguous = True
+                    seen = self._look(candidate, error)
+                    if seen is not None:
+                        return seen
+                    if late:
+                        return _surprise(candidate, REFUSED, error)
+                    self._clock.sleep(wait)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _look(self, candidate: Candidate, lost: ApiError) -> Deleted | None:
+        """What became of it after a request without a clear answer; None when the very same object is there."""
+        try:
+            found = self._client.find(candidate.path)
+        except ApiError as error:
+            return Deleted(
+                Outcome(candidate, UNKNOWN, str(lost)),
+                f"What became of {candidate.words} is not known: {lost} A look at it failed as well: {error}",
+            )
+        metadata = (found or {}).get("metadata") or {}
+        if metadata.get("uid") != candidate.uid:
+            return Deleted(Outcome(candidate, DELETED, _LOST_ANSWER))
+        if metadata.get("deletionTimestamp"):
+            return Deleted(Outcome(candidate, FINALIZING, _finalizers(metadata)))
+        if metadata.get("resourceVersion") != candidate.resource_version:
+            return Deleted(Outcome(candidate, IN_USE, "it was changed since the plan"))
+        return None
+
+
+def _accepted(candidate: Candidate, answer: JsonObject) -> Deleted:
+    metadata = answer.get("metadata") or {}
+    if metadata.get("uid") == candidate.uid and metadata.get("finalizers"):
+        return Deleted(Outcome(candidate, FINALIZING, _finalizers(metadata)))
+    return Deleted(Outcome(candidate, DELETED))
+
+
+def _final(candidate: Candidate, error: ApiError, *, ambiguous: bool) -> Deleted | None:
+    """The outcome where the answer leaves no doubt; None where it does, or where waiting helps."""
+    if error.status == 404 and error.reason == "NotFound":
+        return Deleted(Outcome(candidate, DELETED, _LOST_ANSWER) if ambiguous else Outcome(candidate, GONE))
+    if error.status == 409:
+        return Deleted(Outcome(candidate, IN_USE, "it was changed or made anew since the plan"))
+    if error.status == 429 or error.status >= 500 or error.status == 0:
+        return None
+    return _surprise(candidate, REFUSED, error)
+
+
+def _surprise(candidate: Candidate, outcome: str, error: ApiError) -> Deleted:
+    return Deleted(Outcome(candidate, outcome, str(error)), f"{candidate.words} could not be deleted: {error}")
+
+
+def _finalizers(metadata: t.Mapping[str, t.Any]) -> str:
+    names = ", ".join(metadata.get("finalizers") or []) or "nothing that it names"
+    return f"its deletion is accepted and waits for {names}"
