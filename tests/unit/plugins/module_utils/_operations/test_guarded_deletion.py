@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from unit.fake_api import FakeApi, Fault, status_body
+
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError, RefusedError
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.deletion_candidate import Candidate
@@ -22,7 +25,6 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.guarded_
     GuardedDeletion,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.waiting import Clock
-from unit.fake_api import FakeApi, Fault, status_body
 
 IDENTITIES = "/apis/cilium.io/v2/ciliumidentities"
 
@@ -294,7 +296,7 @@ def test_pauses_lie_between_batches_and_listen(tmp_path: Path) -> None:
         limits = DeletionLimits(batch_size=10, pause=20, concurrency=1)
         delete(api, candidates, tmp_path, limits, clock=time.clock, heartbeat=lambda: beats.append(time.now))
     assert time.now == pytest.approx(40)
-    assert max(b - a for a, b in zip(beats, beats[1:], strict=False)) <= 1
+    assert max(b - a for a, b in itertools.pairwise(beats)) <= 1
 
 
 def test_a_slow_rate_makes_small_batches() -> None:
