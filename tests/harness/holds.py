@@ -9,6 +9,8 @@ from typing import Any
 from testbed import Testbed
 
 from . import faults, workload
+from .interruptions import loud_steps
+from .stepped_run import Step
 
 _BUDGET = "/apis/policy/v1/namespaces/default/poddisruptionbudgets/web"
 _FINALIZER = "testbed.local/hold"
@@ -67,6 +69,19 @@ def _lose_daemonset_pod(testbed: Testbed, host: str) -> None:
             testbed.client.delete(path, {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0})
 
 
+def _lose_replica(testbed: Testbed, _host: str) -> None:
+    """No scheduler gives the pod that replaces it a Node."""
+    testbed.control_plane.stop_component("kube-scheduler")
+    pods = testbed.client.list("/api/v1/namespaces/default/pods", params={"labelSelector": "app=web"})
+    now = {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0}
+    testbed.client.delete(f"/api/v1/namespaces/default/pods/{pods[0]['metadata']['name']}", now)
+    workload.wait_until("a replica is missing", lambda: not workload.workload_ready(testbed, len(pods)))
+
+
+def _start_scheduler(testbed: Testbed, _host: str) -> None:
+    testbed.control_plane.start_component("kube-scheduler")
+
+
 def _freeze(unit: str) -> Callable[[Testbed, str], object]:
     return lambda testbed, host: faults.in_guest(testbed, host, f"systemctl kill --signal=STOP {unit}")
 
@@ -84,5 +99,10 @@ HOLDS = (
     Hold("daemonsets", "Replace network agents", _lose_daemonset_pod, _start_controllers),
     Hold("probe", "Let pods on another node", _freeze("containerd"), _thaw("containerd")),
     Hold("verification", "Wait until everything about the Node", _lose_daemonset_pod, _start_controllers),
-    Hold("health", "Wait until everything that was healthy", _lose_daemonset_pod, _start_controllers),
+    Hold("health", "Wait until everything that was healthy", _lose_replica, _start_scheduler),
 )
+
+
+def step_of_wait(hold: Hold) -> Step:
+    """The step that waits for what is held back."""
+    return next(step for step in loud_steps() if step.task.startswith(hold.task))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .api_requests import RequestFollower
@@ -50,8 +49,11 @@ def reaches_cluster(step: Step) -> bool:
 
 
 def places_of(step: Step) -> list[Place]:
-    """Where a step can be interrupted; of its writes some may not happen."""
-    return ["start", *range(1, _MOST_WRITES + 1 if reaches_cluster(step) else 2), "end"]
+    """Where a step can be interrupted; of its writes some may not happen.
+
+    Its start is the end of the one before: what is between two of them decides and changes nothing.
+    """
+    return [*range(1, _MOST_WRITES + 1 if reaches_cluster(step) else 2), "end"]
 
 
 class Killer:
@@ -67,6 +69,8 @@ class Killer:
         After a kill the step may be done, and is not reached any more; then it is the next one's turn.
         """
         waiting = [[Kill(step, place, host) for place in places_of(step)] for step, host in targets]
+        first, host = targets[0]
+        waiting[0].insert(0, Kill(first, "start", host))
         while True:
             number = len(self.kills)
             armed = [Kill(one[0].step, one[0].place, one[0].host, bool(number % 2)) for one in waiting if one]
@@ -116,9 +120,3 @@ class Killer:
             followers.append(RequestFollower(log, OPERATOR, kill.place, lambda: run.kill(tree=kill.tree)))
         else:
             run.later(_INTO_A_COMMAND, lambda: run.kill(tree=kill.tree))
-
-
-def pairs(steps: Sequence[Step]) -> list[tuple[Step, Step]]:
-    """Each step with the one after it; the last one of an odd number with the first."""
-    padded = [*steps, steps[0]] if len(steps) % 2 else list(steps)
-    return list(zip(padded[::2], padded[1::2], strict=True))

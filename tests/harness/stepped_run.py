@@ -148,19 +148,18 @@ class SteppedRun:
             connection, _address = self._listener.accept()
         except OSError:  # it ended before it had loaded its callbacks
             return
-        with connection, connection.makefile("rw") as stream:
-            try:
-                for line in stream:
+        try:
+            with connection, connection.makefile("r") as lines:
+                for line in lines:
                     event = _event(json.loads(line))
                     self.events.append(event)
                     self._handler(self, event)
-                    stream.write("go\n")
-                    stream.flush()
-            except (BrokenPipeError, ConnectionResetError):
-                return  # killed
-            except BaseException as error:  # noqa: BLE001 - handed to whoever waits for the run
-                self._failure = error
-                self.kill(tree=True)
+                    connection.sendall(b"go\n")
+        except (BrokenPipeError, ConnectionResetError):
+            return  # killed
+        except BaseException as error:  # noqa: BLE001 - handed to whoever waits for the run
+            self._failure = error
+            self.kill(tree=True)
 
 
 def _event(content: Mapping[str, str]) -> StepEvent:

@@ -14,15 +14,14 @@ from harness.playbook import PlaybookRun, run_playbook
 # what tests of these files find does not depend on ansible-core: once is enough (mark `once`)
 _ONCE = (
     "test_agents_on_hosts",
-    "test_interruptions",
+    "test_interruption",
     "test_sandbox_failures",
     "test_testbed_hosts",
     "test_zero_failed_requests",
 )
 
-# minutes each, on a machine with two cores; of interrupted runs, `make test` has the story's failed Node whose run the same
-# command goes on with
-_LONG = ("test_interruptions", "test_zero_failed_requests")
+# minutes each, on a machine with two cores; `make test` has test_interruption_sample
+_LONG = ("test_interruptions",)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

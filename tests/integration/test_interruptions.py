@@ -7,29 +7,26 @@ all processes. An observer watches every Node meanwhile. The whole matrix belong
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 
 import pytest
 
-from harness.holds import HOLDS, Hold
+from harness.holds import HOLDS, step_of_wait
 from harness.interruptions import (
     CONTROLLER,
-    Kill,
     Killer,
     loud_steps,
     loud_steps_of_controller,
-    pairs,
 )
+from harness.journey import Journey, Leg
 from harness.role_steps import QUIET, rescue_steps_of
 from harness.rolling_scene import ROLE, Scene, Scenes, assert_succeeded, at_host
 from harness.safety_rules import times_out
-from harness.stepped_run import Step, StepEvent, SteppedRun
+from harness.stepped_run import Handler, Step, StepEvent, SteppedRun
 
 pytestmark = [pytest.mark.testbed, pytest.mark.hosts]
 
-SEED = 5
-KILLS_A_DAY = 4
+PARTS = 3
 RESCUE = list(dict.fromkeys(step for step in rescue_steps_of(ROLE, "main.yml") if step.action not in QUIET))
 
 
@@ -60,32 +57,6 @@ def kill_and_go_on(scene: Scene, *targets: tuple[Step, str]) -> list[str]:
     return killer.kills
 
 
-def sample() -> list[Kill]:
-    """Places anywhere in a Node's turn, in their order: a later one can still be reached after an earlier kill."""
-    steps = loud_steps()
-    chosen = sorted(random.Random(SEED).sample(range(len(steps)), KILLS_A_DAY))
-    places = random.Random(SEED)
-    return [
-        Kill(steps[index], places.choice(["start", 1, 2, 3]), "h1", tree=bool(number % 2))
-        for number, index in enumerate(chosen)
-    ]
-
-
-@pytest.mark.long
-def test_killed_again_and_again(scene: Scene) -> None:
-    """A sample for every day: kills at four places of one turn, and each time the same command again at once."""
-    scene.drift("h1")
-    killer = Killer(scene)
-    with scene.safe() as watch:
-        others = scene.uids()["h2"]
-        for kill in sample():
-            assert killer.run_until(kill) is not None, f"not reached after {killer.kills}: {kill}"
-        assert_succeeded(scene.run())
-    assert scene.uids()["h2"] == others
-    assert {host: times_out(watch.sights, host) for host in ("h1", "h2")} == {"h1": 1, "h2": 0}
-    scene.wait_healthy()
-
-
 @pytest.mark.long
 def test_an_uninterrupted_run_ends_in_the_state_that_all_others_are_held_to(scene: Scene) -> None:
     """The healthy cluster of the beginning is what a run leaves; the second run changes nothing."""
@@ -99,17 +70,20 @@ def test_an_uninterrupted_run_ends_in_the_state_that_all_others_are_held_to(scen
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(
-    ("first", "second"), pairs(loud_steps()), ids=lambda step: f"{step.file.removesuffix('.yml')}-{step.task}"
-)
-def test_killed_at_every_place_of_a_step(
-    scene: Scene, first: Step, second: Step, record_property: pytest.RecordProperty
-) -> None:
-    """Both Nodes have drifted. One step is interrupted while the first is out, another one while the second is."""
+@pytest.mark.parametrize("part", range(PARTS))
+def test_killed_at_every_place_of_every_step(scene: Scene, part: int, record_property: pytest.RecordProperty) -> None:
+    """Both Nodes have drifted: while one is out, and however often it is gone on with, the other one is not begun."""
+    steps = part_of(loud_steps(), part)
     scene.drift("h1", "h2")
-    kills = kill_and_go_on(scene, (first, "h1"), (second, "h2"))
+    kills = kill_and_go_on(scene, *((step, "h1") for step in steps))
     record_property("kills", len(kills))
-    assert {kill.partition(",")[0] for kill in kills} == {str(first), str(second)}
+    print("\n".join(kills))
+    assert {kill.partition(",")[0] for kill in kills} == {str(step).partition(",")[0] for step in steps}
+
+
+def part_of(steps: list[Step], part: int) -> list[Step]:
+    """A part of all steps, so that each case has some minutes."""
+    return [step for index, step in enumerate(steps) if index * PARTS // len(steps) == part]
 
 
 @pytest.mark.long
@@ -118,52 +92,75 @@ def test_killed_at_every_place_of_the_controllers_steps(scene: Scene, record_pro
     scene.drift("h1", "h2")
     kills = kill_and_go_on(scene, *((step, CONTROLLER) for step in loud_steps_of_controller()))
     record_property("kills", len(kills))
-    assert len(kills) > 2 * len(loud_steps_of_controller())
+    print("\n".join(kills))
+    assert len(kills) > len(loud_steps_of_controller())
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("tree", [False, True], ids=["main-process", "everything"])
-@pytest.mark.parametrize("hold", HOLDS, ids=lambda hold: hold.name)
-def test_killed_inside_a_wait(scene: Scene, hold: Hold, tree: bool) -> None:
-    """What the step waits for is held back, so that it really waits when it is killed; then it may come."""
+def test_killed_inside_every_wait(scene: Scene, tree: bool, record_property: pytest.RecordProperty) -> None:
+    """What each step waits for is held back, so that it really waits when it is killed; then it may come."""
     scene.drift("h1")
-
-    def handle(run: SteppedRun, event: StepEvent, host: str) -> None:
-        if event.step.task.startswith(hold.task) and host == "h1":
-            assert event.kind == "start", "the step did not wait: nothing was proved"
-            hold.begin(scene.testbed, "h1")
-            run.later(hold.seconds, lambda: run.kill(tree=tree))
-
+    journey = Journey(scene, [Leg(step_of_wait(hold), hold, tree) for hold in HOLDS])
     with scene.safe() as watch:
-        run = scene.start(at_host(["h1", "h2", CONTROLLER], handle))
-        try:
-            assert run.finish().returncode == -9
-        finally:
-            hold.end(scene.testbed, "h1")
-        assert run.killed_at is not None and run.killed_at.step.task.startswith(hold.task)
-        assert_succeeded(scene.run())
+        journey.go()
+    print(journey)
+    record_property("journey", str(journey))
     assert times_out(watch.sights, "h1") == 1
+    assert times_out(watch.sights, "h2") == 0
     scene.wait_healthy()
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("step", RESCUE, ids=lambda step: f"{step.file.removesuffix('.yml')}-{step.task}")
-def test_killed_while_a_failed_drain_is_undone(scene: Scene, step: Step) -> None:
-    """The drain fails, and the run is killed while it puts things back."""
+def test_killed_while_a_failed_drain_is_undone(scene: Scene) -> None:
+    """The drain fails, and the run is killed at each step in which it puts things back."""
     scene.drift("h1")
     eviction = next(hold for hold in HOLDS if hold.name == "eviction")
-
-    def handle(run: SteppedRun, event: StepEvent, host: str) -> None:
-        if event.kind == "start" and event.step.task == eviction.task:
-            eviction.begin(scene.testbed, "h1")
-        elif event.kind == "start" and event.step == step and host == "h1":
-            run.kill(tree=True)
-
     with scene.safe() as watch:
-        run = scene.start(at_host(["h1", "h2", CONTROLLER], handle), reassign_pod_cidrs_drain_timeout=4)
-        assert run.finish().returncode == -9
+        eviction.begin(scene.testbed, "h1")
+        for step in RESCUE:
+            run = scene.start(at_step(step), reassign_pod_cidrs_drain_timeout=4)
+            assert run.finish().returncode == -9
+            assert run.killed_at is not None and run.killed_at.step == step
         eviction.end(scene.testbed, "h1")
         assert_succeeded(scene.run())
-    assert 1 <= times_out(watch.sights, "h1") <= 2
+    assert 1 <= times_out(watch.sights, "h1") <= len(RESCUE) + 1
     assert times_out(watch.sights, "h2") == 0
+    scene.wait_healthy()
+
+
+def at_step(step: Step) -> Handler:
+    """A handler that kills everything as h1 starts a step."""
+
+    def handle(run: SteppedRun, event: StepEvent, host: str) -> None:
+        if event.kind == "start" and event.step == step and host == "h1":
+            run.kill(tree=True)
+
+    return at_host(["h1", "h2", CONTROLLER], handle)
+
+
+@pytest.mark.long
+def test_next_node_waits_for_what_the_interrupted_run_has_disturbed(scene: Scene) -> None:
+    """Killed while it waits for the cluster behind the first Node: the next run has not forgotten what was healthy."""
+    scene.drift("h1", "h2")
+    hold = next(hold for hold in HOLDS if hold.name == "health")
+    waited: list[float] = []
+
+    def kill(run: SteppedRun, event: StepEvent, _host: str) -> None:
+        if event.kind == "start" and event.step == step_of_wait(hold):
+            hold.begin(scene.testbed, "h1")
+            run.later(hold.seconds, lambda: run.kill(tree=True))
+
+    def look(run: SteppedRun, event: StepEvent, _host: str) -> None:
+        if event.step.task == "Wait until everything that was healthy before the interrupted run is so again":
+            waited.append(event.at)
+            if event.kind == "start":
+                run.later(4.0, lambda: hold.end(scene.testbed, "h1"))
+        assert event.step.task != "Cordon and drain" or len(waited) == 2, "another Node is taken out too early"
+
+    with scene.safe() as watch:
+        assert scene.start(at_host(["h1", "h2", CONTROLLER], kill)).finish().returncode == -9
+        assert_succeeded(scene.run(at_host(["h1", "h2", CONTROLLER], look)))
+    assert waited[1] - waited[0] > 3
+    assert {host: times_out(watch.sights, host) for host in ("h1", "h2")} == {"h1": 1, "h2": 1}
     scene.wait_healthy()

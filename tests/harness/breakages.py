@@ -1,0 +1,28 @@
+"""The faults that can hit a run, and the steps in which each can."""
+
+from __future__ import annotations
+
+from . import faults
+from .interruptions import loud_steps, reaches_cluster
+from .journey import Fault
+from .stepped_run import Step
+
+API = Fault(
+    "api-server",
+    lambda testbed, _host: faults.kill_api_server(testbed),
+    meanwhile=lambda testbed, _host: faults.start_api_server(testbed),
+)
+CONTROLLERS = Fault("controller-manager", lambda testbed, _host: faults.restart_controller_manager(testbed))
+REBOOT = Fault("reboot", faults.reboot, afterwards=faults.wait_up)
+SSH = Fault("sshd", faults.stop_ssh, afterwards=faults.start_ssh)
+LINK = Fault("link", faults.cut_link, afterwards=faults.mend_link)
+FAULTS = (API, CONTROLLERS, REBOOT, SSH, LINK)
+
+
+def steps_of_fault(fault: Fault) -> list[Step]:
+    """The steps that it can hit, in their order. The host matters from the first step that looks at it."""
+    steps = loud_steps()
+    if fault in (API, CONTROLLERS):
+        return [step for step in steps if reaches_cluster(step)]
+    on_host = [step for step in steps if not reaches_cluster(step)]
+    return steps[steps.index(on_host[0]) :] if fault is REBOOT else on_host
