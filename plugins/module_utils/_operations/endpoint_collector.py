@@ -1,0 +1,92 @@
+# Copyright: (c) 2026, podnet.upkeep contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# For internal use of this collection only; the interface may change in any release.
+"""Whether the cilium-operator deletes dead CiliumEndpoints itself, and the trap in the setting that seems to turn it off.
+
+Source of the rules: operator/endpointgc/gc.go of cilium/cilium. Each cilium-endpoint-gc-interval the leader looks at all
+endpoints. With the interval 0, or with disable-endpoint-crd, it looks once, when it starts, and deletes them all.
+"""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.cilium_view import CiliumView
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.identity_collector import (
+    leader_lease,
+    operator_replicas,
+)
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import ClusterState
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.go_duration import DurationError, parse_timedelta
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.timestamps import words
+
+HEALTHY, OFF, BROKEN, UNKNOWN = "healthy", "off", "broken", "unknown"
+INTERVAL, DISABLED = "cilium-endpoint-gc-interval", "disable-endpoint-crd"
+_DEFAULT = "5m0s"
+_TRUE = ("true", "1", "t")
+_STALE_LEASE = 120.0
+
+
+@dataclass(frozen=True)
+class EndpointCollection:
+    """``verdict``: healthy, off, broken or unknown. ``trap`` warns of the deletion of all endpoints; empty without it."""
+
+    verdict: str
+    reasons: tuple[str, ...] = ()
+    trap: str = ""
+
+    def to_dict(self) -> dict[str, t.Any]:
+        """JSON form."""
+        return {"verdict": self.verdict, "reasons": list(self.reasons), "trap": self.trap}
+
+
+def endpoint_collection(state: ClusterState, cilium: CiliumView) -> EndpointCollection:
+    """The verdict by cilium-config, the operator's Deployment, its Lease and its ClusterRole, as far as they were read."""
+    if cilium.config is None:
+        return EndpointCollection(UNKNOWN, ("cilium-config cannot be read",))
+    text = cilium.value(INTERVAL, _DEFAULT)
+    try:
+        interval = parse_timedelta(text)
+    except DurationError as error:
+        return EndpointCollection(
+            BROKEN, (f"{INTERVAL} is '{text}', with which the operator does not start ({error})",)
+        )
+    disabled = cilium.value(DISABLED, "false").strip().lower() in _TRUE
+    if disabled or interval <= datetime.timedelta():
+        key = DISABLED if disabled else f"{INTERVAL} {text}"
+        trap = f"{key}: the operator deletes every CiliumEndpoint once when it starts, those of running pods too." + (
+            "" if disabled else f" Set {INTERVAL} to a real interval, such as {_DEFAULT}, before it restarts."
+        )
+        return EndpointCollection(OFF, (f"{key} turns the collection off",), trap)
+    faults = list(_faults(state, cilium))
+    if faults:
+        return EndpointCollection(BROKEN, tuple(faults))
+    if operator_replicas(cilium) is None and leader_lease(state, cilium) is None:
+        return EndpointCollection(UNKNOWN, ("neither the Deployment of the operator nor its Lease could be read",))
+    return EndpointCollection(HEALTHY, (f"the operator looks every {words(interval.total_seconds())}",))
+
+
+def _faults(state: ClusterState, cilium: CiliumView) -> t.Iterator[str]:
+    replicas, lease = operator_replicas(cilium), leader_lease(state, cilium)
+    if replicas is not None and replicas[0] == 0 and not (lease and lease[0] <= _STALE_LEASE):
+        yield f"0 of {replicas[1]} replicas of the operator are ready"
+    if lease is False:
+        yield "no replica of the operator holds its Lease"
+    elif lease is not None and lease[0] > _STALE_LEASE:
+        yield f"the Lease of the operator was renewed {words(lease[0])} ago, so nobody leads"
+    roles = state.of("clusterroles")
+    if roles and not any(_may_delete(rule) for role in roles for rule in role.get("rules") or ()):
+        yield "the ClusterRole of the operator does not allow it to delete ciliumendpoints"
+
+
+def _may_delete(rule: Mapping[str, t.Any]) -> bool:
+    wanted: Iterable[tuple[str, set[str]]] = (
+        ("apiGroups", {"cilium.io", "*"}),
+        ("resources", {"ciliumendpoints", "*"}),
+        ("verbs", {"delete", "*"}),
+    )
+    return not rule.get("resourceNames") and all(found & set(rule.get(key) or ()) for key, found in wanted)
