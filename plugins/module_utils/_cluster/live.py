@@ -23,12 +23,14 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.extras impo
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.packed_endpoints import collected, collecting
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.permissions import PERMISSIONS
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.pruning import prune
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.pruning_parts import forget_texts
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.resources import (
     EVENT_REASONS,
     NODE_CIDR_RESOURCES,
     RESOURCES,
     Resource,
 )
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.rows import Row, reduced
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import ClusterState, Object, name_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import ApiError
 
@@ -94,6 +96,7 @@ def _without_cycle_collection() -> Iterator[None]:
     try:
         yield
     finally:
+        forget_texts()
         if was_on:
             gc.enable()
 
@@ -179,11 +182,10 @@ class _Reader:
 
     def _whole(self, resource: str, path: str, selector: str) -> Sequence[Object]:
         found = collecting(resource)
-        for obj in self._pages(resource, path, selector):
-            found.append(obj)
+        found.take(self._pages(resource, path, selector))
         return collected(found)
 
-    def _pages(self, resource: str, path: str, selector: str) -> Iterator[Object]:
+    def _pages(self, resource: str, path: str, selector: str) -> Iterator[Row | Object]:
         """Pruned objects, page by page: of a hundred thousand pods only one page is ever held whole."""
         token = ""
         chosen = {"fieldSelector": selector} if selector else {}
@@ -193,6 +195,6 @@ class _Reader:
             token = str((page.get("metadata") or {}).get("continue") or "")
             items.reverse()
             while items:  # each whole object goes as soon as its part is taken
-                yield prune(resource, items.pop())
+                yield reduced(resource, items.pop())
             if not token:
                 return

@@ -21,15 +21,15 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.pruning_par
     shared,
 )
 
-_HEARTBEAT = "io.cilium.heartbeat"
+HEARTBEAT = "io.cilium.heartbeat"
 
 
-class _Identity(KeyTable, keys=("metadata", "security-labels")):
-    pass
+class IdentityKeys(KeyTable, keys=("metadata", "security-labels")):
+    """Of a CiliumIdentity."""
 
 
-class _IdentityMetadata(KeyTable, keys=("name", "creationTimestamp")):
-    pass
+class IdentityMetadataKeys(KeyTable, keys=("name", "creationTimestamp")):
+    """Of its metadata."""
 
 
 class _Endpoint(KeyTable, keys=("metadata", "status")):
@@ -62,14 +62,14 @@ class _EndpointOfSlice(KeyTable, keys=("name", "id", "pod-uid", "networking")):
 
 def prune_identity(obj: Mapping[str, t.Any]) -> Object:
     """Name, times, the heartbeat by which it is marked, and the security labels."""
-    metadata = metadata_of(obj, kind=_IdentityMetadata)
-    heartbeat = ((obj.get("metadata") or {}).get("annotations") or {}).get(_HEARTBEAT)
+    metadata = metadata_of(obj, kind=IdentityMetadataKeys)
+    heartbeat = ((obj.get("metadata") or {}).get("annotations") or {}).get(HEARTBEAT)
     if heartbeat is not None:
-        metadata["annotations"] = {_HEARTBEAT: heartbeat}
+        metadata["annotations"] = {HEARTBEAT: heartbeat}
     labels = obj.get("security-labels") or {}
     # every identity has other labels, but keys and most values are those of many
     kept = {shared(key): shared(value) for key, value in labels.items()} if isinstance(labels, dict) else labels
-    return compact(_Identity, {"metadata": metadata, "security-labels": kept})
+    return compact(IdentityKeys, {"metadata": metadata, "security-labels": kept})
 
 
 def _networking(source: Mapping[str, t.Any] | None) -> Object:

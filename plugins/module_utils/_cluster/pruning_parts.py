@@ -11,7 +11,6 @@ points in time. Mappings of one kind share their table of keys. Nobody writes in
 from __future__ import annotations
 
 import functools
-import sys
 import typing as t
 from collections.abc import Mapping
 
@@ -61,7 +60,7 @@ def pick(source: Mapping[str, t.Any] | None, *keys: str) -> Object:
 @functools.lru_cache(maxsize=4096)
 def shared_texts(items: tuple[tuple[str, str], ...]) -> dict[str, str]:
     """One dict in memory for equal labels."""
-    return {sys.intern(key): sys.intern(value) for key, value in items}
+    return {one_text(key, key): one_text(value, value) for key, value in items}
 
 
 @functools.lru_cache(maxsize=4096)
@@ -70,9 +69,20 @@ def shared_owner(kind: str, name: str, uid: str) -> list[Object]:
     return [compact(_Owner, {"kind": kind, "name": name, "uid": uid, "controller": True})]
 
 
+# One text in memory for all equal ones, as sys.intern has it; but ansible-core puts a slow function in the place of that
+_TEXTS: dict[str, str] = {}
+# one_text(text, text) is the text that equals it
+one_text: t.Final = _TEXTS.setdefault
+
+
 def shared(value: t.Any) -> t.Any:
     """One text in memory for all equal ones. What is no text (in a broken file) is left to the check of shapes."""
-    return sys.intern(value) if isinstance(value, str) else value
+    return one_text(value, value) if isinstance(value, str) else value
+
+
+def forget_texts() -> None:
+    """Let go of texts that nobody else holds, when a cluster has been read."""
+    _TEXTS.clear()
 
 
 def labels_of(metadata: Mapping[str, t.Any]) -> t.Any:

@@ -27,24 +27,24 @@ _CONTROLLER_MANAGER = "kube-controller-manager"
 _METADATA = ("name", "namespace", "uid", "creationTimestamp", "labels", "ownerReferences")
 
 
-class _Pod(KeyTable, keys=("metadata", "spec", "status")):
-    pass
+class PodKeys(KeyTable, keys=("metadata", "spec", "status")):
+    """Of a pod."""
 
 
-class _Metadata(KeyTable, keys=_METADATA):
-    pass
+class PodMetadataKeys(KeyTable, keys=_METADATA):
+    """Of its metadata."""
 
 
-class _Spec(KeyTable, keys=("nodeName", "serviceAccountName")):
-    pass
+class PodSpecKeys(KeyTable, keys=("nodeName", "serviceAccountName")):
+    """Of its spec."""
 
 
-class _Status(KeyTable, keys=("phase", "startTime", "podIPs")):
-    pass
+class PodStatusKeys(KeyTable, keys=("phase", "startTime", "podIPs")):
+    """Of its status."""
 
 
-class _PodIp(KeyTable, keys=("ip",)):
-    pass
+class PodIpKeys(KeyTable, keys=("ip",)):
+    """Of one of its addresses."""
 
 
 def is_controller_manager(pod: Mapping[str, t.Any]) -> bool:
@@ -65,17 +65,22 @@ def _is_operator(metadata: Mapping[str, t.Any]) -> bool:
     return (metadata.get("labels") or {}).get("io.cilium/app") == "operator"
 
 
+def keeps_command_line(pod: Mapping[str, t.Any]) -> bool:
+    """Whether of this pod containers are kept: one of the control plane or of Cilium."""
+    return is_controller_manager(pod) or is_agent(pod) or _is_operator(pod.get("metadata") or {})
+
+
 def prune_pod(obj: Mapping[str, t.Any]) -> Object:
     """Names, owner, labels, Node, addresses and phase; named ports and the reason for which a container waits."""
     metadata, spec, status = obj.get("metadata") or {}, obj.get("spec") or {}, obj.get("status") or {}
     containers: Sequence[Mapping[str, t.Any]] = spec.get("containers") or ()
     kept_spec, kept_status = _spec(spec, containers), _status(status)
-    if is_controller_manager(obj) or is_agent(obj) or _is_operator(metadata):
+    if keeps_command_line(obj):
         kept_spec["containers"] = [pick(one, "name", "command", "args", "image") for one in containers]
         if "containerStatuses" in status:
             counts = [int(one.get("restartCount") or 0) for one in status["containerStatuses"] or ()]
             kept_status["restarts"] = sum(counts)
-    kept = _Pod().__dict__
+    kept = PodKeys().__dict__
     kept["metadata"] = _metadata(obj, metadata)
     kept["spec"] = kept_spec
     kept["status"] = kept_status
@@ -83,7 +88,7 @@ def prune_pod(obj: Mapping[str, t.Any]) -> Object:
 
 
 def _metadata(obj: Mapping[str, t.Any], metadata: Mapping[str, t.Any]) -> Object:
-    kept = metadata_of(obj, kind=_Metadata)
+    kept = metadata_of(obj, kind=PodMetadataKeys)
     if metadata.get("labels"):
         kept["labels"] = labels_of(metadata)
     owners = metadata.get("ownerReferences")
@@ -97,7 +102,7 @@ def _metadata(obj: Mapping[str, t.Any], metadata: Mapping[str, t.Any]) -> Object
 
 
 def _spec(spec: Mapping[str, t.Any], containers: Sequence[Mapping[str, t.Any]]) -> Object:
-    kept = _Spec().__dict__
+    kept = PodSpecKeys().__dict__
     for key in ("nodeName", "serviceAccountName"):
         value = spec.get(key)
         if value is not None:
@@ -118,14 +123,14 @@ def _spec(spec: Mapping[str, t.Any], containers: Sequence[Mapping[str, t.Any]]) 
 
 
 def _status(status: Mapping[str, t.Any]) -> Object:
-    kept = _Status().__dict__
+    kept = PodStatusKeys().__dict__
     for key in ("phase", "reason", "startTime", "waiting"):
         value = status.get(key)
         if value is not None:
             kept[key] = shared(value)
     addresses = status.get("podIPs") or ([{"ip": status["podIP"]}] if status.get("podIP") else None)
     if addresses is not None:
-        kept["podIPs"] = [compact(_PodIp, one) for one in addresses]
+        kept["podIPs"] = [compact(PodIpKeys, one) for one in addresses]
     for one in status.get("containerStatuses") or ():
         reason = ((one.get("state") or {}).get("waiting") or {}).get("reason")
         if reason:

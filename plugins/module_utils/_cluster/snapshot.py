@@ -15,6 +15,7 @@ import typing as t
 from collections.abc import Sequence
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster import snapshot_saved, snapshot_sysdump
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.pruning_parts import forget_texts
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.resources import RESOURCES
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.snapshot_collected import Collected
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.snapshot_files import SnapshotFile, opened
@@ -60,6 +61,8 @@ def load(path: str) -> ClusterState:
             words if isinstance(error, BadContent) else f"is not a state that podnet.upkeep.audit_info saved: {words}"
         )
         raise InputError(f"snapshot: {name} {text}; {_REMEDY}.") from error
+    finally:
+        forget_texts()
 
 
 def save(state: ClusterState, path: str) -> str:

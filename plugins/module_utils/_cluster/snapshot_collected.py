@@ -12,12 +12,13 @@ import typing as t
 from collections.abc import Callable, Iterable, Mapping
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.packed_endpoints import (
+    Gathered,
     PackedEndpoints,
     collected,
     collecting,
 )
-from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.pruning import prune
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.resources import NODE_LEASES_NAMESPACE, RESOURCES
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.rows import reduced
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.shape import SHAPES, fault
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.snapshot_files import SnapshotFile
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.snapshot_objects import (
@@ -83,15 +84,15 @@ class Collected:
             # what structs of Go write for times that are not set
             obj["metadata"] = {key: value for key, value in metadata.items() if value is not None}
         try:
-            pruned = prune(resource, obj)
+            found = reduced(resource, obj)
         except (AttributeError, TypeError, KeyError, IndexError, ValueError) as error:
             raise BadContent(f"holds a {RESOURCES[resource].kind} a part of which has the wrong type") from error
-        wrong = fault(pruned, SHAPES[resource], RESOURCES[resource].kind)
+        wrong = "" if isinstance(found, tuple) else fault(found, SHAPES[resource], RESOURCES[resource].kind)
         if wrong:
             raise BadContent(f"holds a {RESOURCES[resource].kind} that is none: {wrong}")
         if resource not in self.resources:
             self.resources[resource] = collecting(resource)
-        self.resources[resource].append(pruned)
+        t.cast("Gathered | PackedEndpoints", self.resources[resource]).take((found,))
         self._sources.setdefault(resource, set()).add(self._reading)
 
     def _look(self, kind: str, obj: Object) -> None:

@@ -20,13 +20,15 @@ import typing as t
 from collections.abc import Iterator
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.packed_endpoints import (
+    Gathered,
     PackedEndpoints,
     collecting,
 )
-from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.pruning import PRUNERS, prune
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.pruning import PRUNERS
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.rows import reduced
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.snapshot_json import encodable, no_constant
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.snapshot_stream import BadContent, head_of
-from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import ClusterState, Object
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import ClusterState
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
 
 _LONGEST_LINE = 64 << 20
@@ -122,9 +124,15 @@ def read(open_stream: t.Callable[[], t.BinaryIO]) -> ClusterState:
     if isinstance(content, dict) and isinstance(content.get("resources"), dict):
         found = content["resources"].items()
         content["resources"] = {
-            name: list(_pruned(name, objects)) if isinstance(objects, list) else objects for name, objects in found
+            name: _gathered(name, objects) if isinstance(objects, list) else objects for name, objects in found
         }
     return ClusterState.from_json(content)
+
+
+def _gathered(name: str, objects: list[t.Any]) -> Gathered | PackedEndpoints:
+    made = collecting(name)
+    made.take(_pruned(name, objects))
+    return made
 
 
 def _in_lines(stream: t.BinaryIO) -> dict[str, t.Any]:
@@ -136,7 +144,7 @@ def _in_lines(stream: t.BinaryIO) -> dict[str, t.Any]:
     content = _value(header[:-1] + b"}}")
     if not isinstance(content, dict) or content.get("resources") != {}:
         raise _NotInLinesError
-    resources: dict[str, list[Object] | PackedEndpoints] = {}
+    resources: dict[str, Gathered | PackedEndpoints] = {}
     while (line := _line(stream)) != b"}}\n":
         if not line.endswith(b":[\n"):
             raise _NotInLinesError
@@ -153,14 +161,9 @@ def _in_lines(stream: t.BinaryIO) -> dict[str, t.Any]:
     return content
 
 
-def _take(objects: list[Object] | PackedEndpoints, resource: str, lines: list[bytes]) -> None:
-    for obj in _objects(resource, lines):
-        objects.append(obj)
-
-
-def _objects(resource: str, lines: list[bytes]) -> Iterator[t.Any]:
-    """The objects of some lines, decoded together, for then they share their keys in memory."""
-    return _pruned(resource, _value(b"[" + b"".join(lines).removesuffix(b",\n") + b"]"))
+def _take(objects: Gathered | PackedEndpoints, resource: str, lines: list[bytes]) -> None:
+    # decoded together, for then they share their keys in memory
+    objects.take(_pruned(resource, _value(b"[" + b"".join(lines).removesuffix(b",\n") + b"]")))
 
 
 def _pruned(resource: str, objects: t.Any) -> Iterator[t.Any]:
@@ -170,7 +173,7 @@ def _pruned(resource: str, objects: t.Any) -> Iterator[t.Any]:
         return
     for obj in objects:
         try:
-            yield prune(resource, obj)
+            yield reduced(resource, obj)
         except (AttributeError, TypeError, KeyError, IndexError, ValueError):
             yield obj  # the check of shapes says what is wrong with it
 

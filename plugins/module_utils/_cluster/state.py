@@ -11,7 +11,11 @@ import typing as t
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.packed_endpoints import PackedEndpoints, collected
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.packed_endpoints import (
+    Gathered,
+    PackedEndpoints,
+    collected,
+)
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.resources import EXTRAS
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.shape import SHAPES, fault
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cidr import CidrError, Network, parse_network
@@ -133,7 +137,9 @@ def _fault(entry: tuple[str, Sequence[t.Any]]) -> str:
     resource, objects = entry
     if resource not in SHAPES:
         return ""
-    found = (fault(one, SHAPES[resource], f"{resource}[{index}]") for index, one in enumerate(objects))
+    # rows have the right types
+    places = objects.unchecked if isinstance(objects, (Gathered, PackedEndpoints)) else range(len(objects))
+    found = (fault(objects[place], SHAPES[resource], f"{resource}[{place}]") for place in places)
     return next(filter(None, found), "")
 
 
