@@ -4,8 +4,8 @@
 # For internal use of this collection only; the interface may change in any release.
 """The one HTTP door to the Kubernetes API.
 
-``kubernetes`` is used only to understand kubeconfig files, exec plugins and token refresh; the requests go through an
-own ``urllib3`` pool. That is the part of the client that stays the same from 31.x over 36.x to 37.x, where generated
+``kubernetes`` is used only to understand kubeconfig files, exec plugins and token refresh (see ``_credentials``); the
+requests go through an own ``urllib3`` pool. That is the part of the client that stays the same from 31.x over 36.x to 37.x, where generated
 models, call signatures and even the sending of the Authorization header changed, and it gives control over retries:
 ``urllib3`` repeats a DELETE by itself after a 429 or 503 with Retry-After, which a guarded write must not do.
 """
@@ -13,7 +13,6 @@ models, call signatures and even the sending of the Authorization header changed
 from __future__ import annotations
 
 import json
-import logging
 import os
 import random
 import socket
@@ -21,15 +20,15 @@ import threading
 import time
 import typing as t
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 
+from ansible_collections.podnet.upkeep.plugins.module_utils._credentials import configuration_of, last_words
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import ApiError, InputError
 
 JsonObject = dict[str, t.Any]
 JsonObjects = list[JsonObject]
 Params = Mapping[str, t.Any]
 
-_SERVICE_ACCOUNT_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 _READ_ATTEMPTS = 5
 _LONGEST_PAUSE = 10.0
 _COLLECTION_VERBS = {"GET": "list", "POST": "create", "PATCH": "patch", "PUT": "update", "DELETE": "delete all"}
@@ -48,7 +47,7 @@ class KubeClient:
         request_timeout: float = 30.0,
         source: str = "",
     ) -> None:
-        """Build the connection pool of a ``kubernetes.client.Configuration`` (nothing is sent yet).
+        """Build the connection pool of a configuration (see ``_credentials``); nothing is sent yet.
 
         ``source`` says where the credentials came from and is only used in error sentences.
         """
@@ -69,7 +68,7 @@ class KubeClient:
         the pod we run in. Single options override what a kubeconfig says.
         Raises InputError when a file, context or option is unusable, or no credentials are found.
         """
-        configuration, source = _configuration(options)
+        configuration, source = configuration_of(options)
         return cls(
             configuration,
             impersonate_user=options.get("impersonate_user"),
@@ -100,8 +99,40 @@ class KubeClient:
         Raises ApiError (status 0: no answer).
         """
         data = None if body is None else json.dumps(body).encode()
-        url = self.host + path + ("?" + _query(params) if params else "")
         seconds = timeout or self._request_timeout
+        answer = self._answer(method, path, params, data, content_type, seconds, repeat=repeat)
+        return _decode(answer, method, path, self.host)
+
+    def get_text(self, path: str, params: Params | None = None) -> bytes:
+        """What is at ``path`` as the server writes it, for who decodes it elsewhere (see ``decode``)."""
+        return self._answer("GET", path, params, None, "", self._request_timeout)
+
+    def decode(self, data: bytes, path: str) -> JsonObject:
+        """The object of a ``get_text``; ApiError when it is no JSON."""
+        return _decode(data, "GET", path, self.host)
+
+    def reconnected(self) -> KubeClient:
+        """The same with connections of its own, for a process that was forked: no two may share a connection."""
+        return KubeClient(
+            self._configuration,
+            impersonate_user=self._impersonate_user,
+            impersonate_groups=self._impersonate_groups,
+            request_timeout=self._request_timeout,
+            source=self._source,
+        )
+
+    def _answer(
+        self,
+        method: str,
+        path: str,
+        params: Params | None,
+        data: bytes | None,
+        content_type: str,
+        seconds: float,
+        *,
+        repeat: bool = True,
+    ) -> bytes:
+        url = self.host + path + ("?" + _query(params) if params else "")
         for attempt in range(1, _READ_ATTEMPTS + 1):
             try:
                 return self._send(method, path, url, data, content_type, seconds)
@@ -232,6 +263,30 @@ class KubeClient:
         )
         return bool((review.get("status") or {}).get("allowed"))
 
+    def stream(self, path: str, params: Params, *, timeout: float) -> Generator[JsonObject, None, None]:
+        """The JSON objects of an answer that comes line by line, as that of a watch; nothing is repeated.
+
+        ``timeout``: seconds without a line. Who stops early closes the generator, which ends the connection. Raises
+        ApiError for a refusal (before the first object) and for a connection that is lost (status 0).
+        """
+        import urllib3
+
+        response = self._open(path, params, timeout)
+        try:
+            if response.status != 200:
+                raise self._refusal("GET", path, response)
+            rest = b""
+            for part in response.stream(1 << 16, decode_content=True):
+                *lines, rest = (rest + part).split(b"\n")
+                for line in filter(None, lines):
+                    yield _decode(line, "GET", path, self.host)
+            if rest:
+                raise self._no_answer("GET", path, ConnectionResetError("the answer ends within a line"))
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise self._no_answer("GET", path, error) from error
+        finally:
+            response.close()
+
     def server_version(self) -> str:
         """``gitVersion`` of the API server, for example ``v1.36.1``."""
         return str(self.get("/version").get("gitVersion") or "")
@@ -276,9 +331,7 @@ class KubeClient:
             headers.add("Impersonate-Group", group)
         return headers
 
-    def _send(
-        self, method: str, path: str, url: str, data: bytes | None, content_type: str, timeout: float
-    ) -> JsonObject:
+    def _send(self, method: str, path: str, url: str, data: bytes | None, content_type: str, timeout: float) -> bytes:
         import urllib3
 
         try:
@@ -294,8 +347,24 @@ class KubeClient:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise self._no_answer(method, path, error) from error
         if 200 <= response.status < 300:
-            return _decode(response.data, method, path, self.host)
+            return bytes(response.data)
         raise self._refusal(method, path, response)
+
+    def _open(self, path: str, params: Params, timeout: float) -> t.Any:
+        import urllib3
+
+        try:
+            return self._pool.request(
+                "GET",
+                f"{self.host}{path}?{_query(params)}",
+                headers=self._headers("", has_body=False),
+                timeout=urllib3.Timeout(connect=min(timeout, 10.0), read=timeout),
+                retries=False,
+                redirect=False,
+                preload_content=False,
+            )
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise self._no_answer("GET", path, error) from error
 
     def _no_answer(self, method: str, path: str, error: Exception) -> ApiError:
         return ApiError(
@@ -428,9 +497,9 @@ def _cause_of(error: Exception) -> str:
         if isinstance(link, (urllib3.exceptions.ReadTimeoutError, TimeoutError)):
             return "no answer in the time allowed (request_timeout)"
         if isinstance(link, urllib3.exceptions.SSLError):
-            return f"TLS: {_last_words(str(link))}"
+            return f"TLS: {last_words(str(link))}"
         if isinstance(link, urllib3.exceptions.ProxyError):
-            return f"proxy: {_last_words(str(link))}"
+            return f"proxy: {last_words(str(link))}"
     for link in chain:
         if isinstance(link, (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)):
             return "the connection was lost"
@@ -439,11 +508,7 @@ def _cause_of(error: Exception) -> str:
     for link in chain:
         if isinstance(link, OSError) and link.strerror:
             return link.strerror.lower()
-    return _last_words(str(error))
-
-
-def _last_words(text: str) -> str:
-    return text.replace("\n", " ").strip().rstrip(".")
+    return last_words(str(error))
 
 
 def _pool_manager(configuration: t.Any, host: str) -> t.Any:
@@ -487,138 +552,3 @@ def _bypasses_proxy(host: str, no_proxy: str | None) -> bool:
     return (no_proxy or "").strip() == "*" or any(
         pattern and (name == pattern or name.endswith("." + pattern)) for pattern in patterns
     )
-
-
-# -- credentials -------------------------------------------------------------------------------------------------
-
-
-class _LoggedErrors(logging.Handler):
-    """Collects what the ``kubernetes`` library only logs: it hides the failure of an exec plugin this way."""
-
-    def __init__(self) -> None:
-        super().__init__(level=logging.ERROR)
-        self.messages: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.messages.append(record.getMessage())
-
-
-def _configuration(options: Mapping[str, t.Any]) -> tuple[t.Any, str]:
-    """A loaded ``kubernetes.client.Configuration`` and words for where it came from."""
-    try:
-        from kubernetes import client, config
-    except ImportError as error:
-        raise InputError(
-            f"The Python library kubernetes cannot be imported ({error}); install kubernetes>=31,!=36.0.0,!=36.0.1,<38 "
-            "for the interpreter that runs this module."
-        ) from error
-    configuration = client.Configuration()
-    host = options.get("host")
-    kubeconfig = options.get("kubeconfig")
-    has_credential = options.get("api_key") or (options.get("client_cert") and options.get("client_key"))
-    if host and has_credential and not kubeconfig:
-        source = "the options host, api_key, client_cert and client_key"
-    else:
-        source = _load_credentials(config, configuration, kubeconfig, options.get("context"))
-    _apply_single_options(configuration, options)
-    if not str(configuration.host).startswith(("http://", "https://")):
-        raise InputError(f"host: '{configuration.host}' is not a URL; write it as https://ADDRESS:PORT.")
-    return configuration, source
-
-
-def _apply_single_options(configuration: t.Any, options: Mapping[str, t.Any]) -> None:
-    for option, attribute in (
-        ("host", "host"),
-        ("ca_cert", "ssl_ca_cert"),
-        ("client_cert", "cert_file"),
-        ("client_key", "key_file"),
-        ("proxy", "proxy"),
-        ("tls_server_name", "tls_server_name"),
-    ):
-        if options.get(option):
-            setattr(configuration, attribute, options[option])
-    if options.get("validate_certs") is not None:
-        configuration.verify_ssl = options["validate_certs"]
-    if options.get("api_key"):
-        # Both keys: 36.0.1 reads only BearerToken, 31 to 35 read only authorization.
-        for key in ("authorization", "BearerToken"):
-            configuration.api_key[key] = f"Bearer {options['api_key']}"
-        configuration.refresh_api_key_hook = None
-
-
-def _load_credentials(config: t.Any, configuration: t.Any, kubeconfig: t.Any, context: str | None) -> str:
-    if isinstance(kubeconfig, Mapping):
-        return _load_kubeconfig(
-            config, configuration, context, "the inline kubeconfig", {"config_dict": dict(kubeconfig)}
-        )
-    if kubeconfig:
-        path = os.path.expanduser(str(kubeconfig))
-        for part in path.split(os.pathsep):
-            if not os.path.isfile(part):
-                raise InputError(f"kubeconfig: the file {part} does not exist; give the path of a kubeconfig file.")
-        return _load_kubeconfig(config, configuration, context, f"kubeconfig {path}", {"config_file": path})
-    default = os.environ.get("KUBECONFIG") or os.path.expanduser("~/.kube/config")
-    if any(os.path.isfile(part) for part in default.split(os.pathsep)):
-        return _load_kubeconfig(config, configuration, context, f"kubeconfig {default}", {"config_file": default})
-    if os.path.isfile(_SERVICE_ACCOUNT_TOKEN):
-        try:
-            config.load_incluster_config(client_configuration=configuration)
-        except config.ConfigException as error:
-            raise InputError(f"The service account of this pod cannot be used: {_last_words(str(error))}.") from error
-        return "the service account of this pod"
-    raise InputError(
-        f"No credentials for the Kubernetes API: there is no kubeconfig at {default} and this is not a pod; "
-        "set the option kubeconfig (or the variable K8S_AUTH_KUBECONFIG), or host with api_key."
-    )
-
-
-def _load_kubeconfig(
-    config: t.Any, configuration: t.Any, context: str | None, source: str, where: Mapping[str, t.Any]
-) -> str:
-    import yaml
-
-    load = config.load_kube_config_from_dict if "config_dict" in where else config.load_kube_config
-    logged = _LoggedErrors()
-    root = logging.getLogger()
-    root.addHandler(logged)
-    try:
-        load(context=context, client_configuration=configuration, persist_config=False, **where)
-    except OSError as error:
-        raise InputError(f"kubeconfig: {source} cannot be read: {error.strerror or error}.") from error
-    except (config.ConfigException, yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InputError(_kubeconfig_sentence(config, where, source, context, error)) from error
-    finally:
-        root.removeHandler(logged)
-    authenticated = configuration.api_key or configuration.cert_file
-    if logged.messages and not authenticated:
-        raise InputError(
-            f"kubeconfig: the credential plugin that {source} names failed: {_last_words(logged.messages[-1])}."
-        )
-    return source + (f" (context {context})" if context else "")
-
-
-def _kubeconfig_sentence(
-    config: t.Any, where: Mapping[str, t.Any], source: str, context: str | None, error: Exception
-) -> str:
-    if context:
-        contexts = _context_names(config, where)
-        if contexts is not None and context not in contexts:
-            known = ", ".join(contexts) or "none"
-            return f"context: {source} has no context '{context}'; it has: {known}."
-    return f"kubeconfig: {source} is not usable: {_last_words(str(error))}."
-
-
-def _context_names(config: t.Any, where: Mapping[str, t.Any]) -> list[str] | None:
-    import yaml
-
-    try:
-        if "config_dict" in where:
-            listed = where["config_dict"].get("contexts") or []
-        else:
-            listed = []
-            for part in str(where["config_file"]).split(os.pathsep):
-                with open(part, encoding="utf-8") as file:
-                    listed += (yaml.safe_load(file) or {}).get("contexts") or []
-        return [str(entry["name"]) for entry in listed]
-    except (OSError, yaml.YAMLError, TypeError, KeyError, AttributeError):
-        return None  # the sentence then quotes the library's own words about the broken file
