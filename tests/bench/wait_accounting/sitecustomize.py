@@ -1,36 +1,55 @@
-"""Loaded by every Python that a measured run starts: notes when the main thread of a module only waits.
+"""Loaded by every Python that a measured run starts: notes what a module of ours does with its time.
 
-One line for each wait in the file WAIT_ACCOUNT: start and end (CLOCK_MONOTONIC, the same for all processes). Only
-processes that run a module of ours are counted; ansible-playbook itself polls its workers by sleeping.
+Lines of the file WAIT_ACCOUNT, times in seconds of CLOCK_MONOTONIC, which is the same for all processes:
+
+    wait START END                  the main thread of a module slept between two looks at the cluster
+    module START END CPU NAME       a module's whole process and the CPU seconds (user and system) that it took
+
+Only processes that run a module of ours are counted; ansible-playbook itself polls its workers by sleeping. A process
+is known by its original arguments: ansible-core runs a module through `runpy`, which puts another name into sys.argv.
 """
 
+import atexit
 import os
+import re
 import sys
 import threading
 import time
 
 _PATH = os.environ.get("WAIT_ACCOUNT", "")
 _SHORTEST = 0.005  # seconds
+_NAME = re.compile(r"AnsiballZ_(\w+)\.py$")
+
+
+def _module():
+    """Name of the module that this process runs, empty for everything else."""
+    found = [_NAME.search(argument) for argument in sys.orig_argv[1:3]]
+    return next((match[1] for match in found if match), "")
+
+
+def _write(line):
+    with open(_PATH, "a", encoding="utf-8") as file:  # noqa: PTH123 - as little as possible is imported here
+        file.write(f"{line}\n")
 
 
 def _counted(function):
-    def waits(*arguments, **keywords):
+    def waits(seconds):
         began = time.monotonic()
         try:
-            return function(*arguments, **keywords)
+            return function(seconds)
         finally:
             ended = time.monotonic()
-            if ended - began >= _SHORTEST and threading.current_thread() is threading.main_thread() and _is_module():
-                with open(_PATH, "a", encoding="utf-8") as file:  # noqa: PTH123 - as little as possible is imported here
-                    file.write(f"{began} {ended}\n")
+            if ended - began >= _SHORTEST and threading.current_thread() is threading.main_thread():
+                _write(f"wait {began} {ended}")
 
     return waits
 
 
-def _is_module():
-    return "AnsiballZ_" in (sys.argv[0] if sys.argv else "")
-
-
-if _PATH:
+def _account(name):
+    began = time.monotonic() - time.process_time()  # what the interpreter took before it came here is CPU time
     time.sleep = _counted(time.sleep)
-    threading.Event.wait = _counted(threading.Event.wait)
+    atexit.register(lambda: _write(f"module {began} {time.monotonic()} {time.process_time()} {name}"))
+
+
+if _PATH and _module():
+    _account(_module())
