@@ -1,0 +1,86 @@
+# Copyright: (c) 2026, podnet.upkeep contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# For internal use of this collection only; the interface may change in any release.
+"""What cilium-config had before we changed it: an annotation of the ConfigMap itself.
+
+It is written by the same request as the data, so there is no moment at which one is there without the other; and whoever
+replaces the ConfigMap as a whole takes both away.
+"""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ansible_collections.podnet.upkeep.plugins.module_utils._errors import RefusedError
+
+ANNOTATION = "podnet.upkeep/values-before"
+#: An annotation of an object may have 256 KiB in all.
+MOST_BYTES = 128 * 1024
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """One key: ``before`` and ``set_to`` are its texts, None where it was not there, or was taken out by us."""
+
+    before: str | None
+    set_to: str | None
+
+
+@dataclass(frozen=True)
+class Memory:
+    """``keys`` that were changed, ``since`` when, and ``reason`` what for (name of a profile)."""
+
+    keys: Mapping[str, Remembered] = field(default_factory=dict)
+    since: str = ""
+    reason: str = ""
+
+    def with_change(self, before: Mapping[str, str], change: Mapping[str, str | None], now: str, reason: str) -> Memory:
+        """The memory after a further change. What a key had before the first one stays; one that is back is forgotten."""
+        keys = dict(self.keys)
+        for key, value in change.items():
+            first = keys[key].before if key in keys else before.get(key)
+            keys[key] = Remembered(first, value)
+            if value == first:
+                del keys[key]
+        return Memory(keys, self.since or now, reason or self.reason)
+
+    def without(self, gone: t.Collection[str]) -> Memory:
+        """The memory after these keys were restored."""
+        return Memory({key: one for key, one in self.keys.items() if key not in gone}, self.since, self.reason)
+
+    def text(self) -> str | None:
+        """The annotation's value; None when there is nothing to remember. Raises RefusedError when it is too long."""
+        if not self.keys:
+            return None
+        keys = {key: {"before": one.before, "set_to": one.set_to} for key, one in sorted(self.keys.items())}
+        made = json.dumps({"since": self.since, "reason": self.reason, "keys": keys}, separators=(",", ":"))
+        if len(made.encode()) > MOST_BYTES:
+            raise RefusedError(
+                f"The values that would be remembered have {len(made.encode())} bytes, more than the {MOST_BYTES} that fit; "
+                "change fewer keys at once."
+            )
+        return made
+
+    def to_dict(self) -> dict[str, t.Any]:
+        """What a module returns of it."""
+        keys = {key: {"before": one.before, "set_to": one.set_to} for key, one in sorted(self.keys.items())}
+        return {"since": self.since, "reason": self.reason, "keys": keys}
+
+
+def memory_of(metadata: Mapping[str, t.Any]) -> Memory:
+    """What the ConfigMap remembers; empty without the annotation. Raises RefusedError when a person has damaged it."""
+    text = (metadata.get("annotations") or {}).get(ANNOTATION)
+    if text is None:
+        return Memory()
+    try:
+        content = json.loads(text)
+        keys = {str(key): Remembered(one["before"], one["set_to"]) for key, one in content["keys"].items()}
+        return Memory(keys, str(content.get("since") or ""), str(content.get("reason") or ""))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise RefusedError(
+            f"The annotation {ANNOTATION} of cilium-config is not what this collection writes; correct or remove it."
+        ) from error

@@ -1,0 +1,306 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, podnet.upkeep contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: cilium_config
+short_description: Change keys of cilium-config safely, and put them back
+version_added: 0.1.0
+description:
+  - Sets or removes keys of the ConfigMap C(cilium-config) after judging them by the key table of the running release. Keys
+    that do not exist, values with which a program would not start, and values that make the trouble worse are refused with
+    the reason.
+  - Remembers what the keys had before in an annotation of the same ConfigMap, so that O(state=restored) brings back exactly
+    that, keys that were not there included.
+  - Writes only over what it has judged. When somebody else changes the data meanwhile, nothing is written.
+  - Restarts nothing. RV(components) says who reads the keys, and RV(changed_at) since when they are so; M(podnet.upkeep.workload_rollout)
+    takes both.
+  - Tells the Helm values that keep the change, which tool owns the ConfigMap, and which CiliumNodeConfigs override the keys.
+author:
+  - podnet.upkeep contributors (@podnet-upkeep)
+extends_documentation_fragment:
+  - podnet.upkeep.attributes
+  - podnet.upkeep.attributes.actiongroup
+  - podnet.upkeep.auth
+  - podnet.upkeep.cilium
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  state:
+    description:
+      - V(present) makes the keys what O(profile), O(values) and O(remove) say.
+      - V(restored) gives the keys that were changed by this module the values that they had before, and forgets them.
+    type: str
+    choices: [present, restored]
+    default: present
+  profile:
+    description:
+      - A set of values that belong together. Keys that the running release does not have are left out of it.
+      - O(values) and O(remove) win over it.
+    type: str
+    choices:
+      faster_identity_gc: Unused identities are deleted sooner, for the time of an incident.
+      default: The values that Cilium has without being told.
+      large_cluster: Thousands of Nodes.
+  values:
+    description: Keys and their values, as the ConfigMap has them. Durations need a unit, such as V(15m0s).
+    type: dict
+    default: {}
+  remove:
+    description: Keys to take out, so that the programs use their default.
+    type: list
+    elements: str
+    default: []
+  keys:
+    description: With O(state=restored), only these keys. Empty means all that are remembered.
+    type: list
+    elements: str
+    default: []
+  remember:
+    description:
+      - Whether O(state=restored) is to bring back what the keys have now. Turn it off to mend a value that must not come
+        back.
+    type: bool
+    default: true
+  accepted_risks:
+    description:
+      - Names of risks to take. Each refusal that can be overridden names its own.
+      - V(harmful-value), V(unknown-key), V(fixed-at-installation), V(address-pool) and V(label-filter) are about keys and
+        values.
+      - V(reverted-by-gitops) changes a ConfigMap that Argo CD or Flux owns, which may undo it at once.
+      - V(changed-since) restores keys that somebody else has changed after this module did.
+      - V(does-not-start) restores values with which a program does not start, and changes keys although a program does not
+        start with another value that is there.
+    type: list
+    elements: str
+    default: []
+seealso:
+  - module: podnet.upkeep.cilium_config_info
+  - module: podnet.upkeep.workload_rollout
+"""
+
+EXAMPLES = r"""
+- name: Collect unused identities faster
+  podnet.upkeep.cilium_config:
+    profile: faster_identity_gc
+  register: config
+
+- name: Restart the operator if it has not read that
+  podnet.upkeep.workload_rollout:
+    kind: Deployment
+    name: cilium-operator
+    newer_than: "{{ config.changed_at }}"
+  when: "'operator' in config.components"
+
+- name: Put it back
+  podnet.upkeep.cilium_config:
+    state: restored
+
+- name: Mend the value that stops the operator, for good
+  podnet.upkeep.cilium_config:
+    values:
+      identity-gc-interval: 15m0s
+    remember: false
+"""
+
+RETURN = r"""
+change:
+  description: The keys that were changed, or in check mode would be. C(null) means that the key is not there.
+  returned: success
+  type: dict
+  sample: {"identity-gc-interval": {"before": null, "after": "5m0s"}}
+restart:
+  description: For each key of the request, the programs that read it when they start.
+  returned: success
+  type: dict
+  sample: {"identity-gc-interval": ["operator"], "labels": ["agent", "operator"]}
+components:
+  description: Which of C(operator) and C(agents) read any of the keys, changed now or before.
+  returned: success
+  type: list
+  elements: str
+  sample: [operator]
+changed_at:
+  description: When these keys were changed last, as far as the ConfigMap tells. Pods that are not younger do not have them.
+  returned: success
+  type: str
+  sample: "2026-11-01T06:00:00Z"
+helm_values:
+  description: Values of Cilium's chart that keep the change. Without them the next C(helm upgrade) reverts it.
+  returned: success
+  type: dict
+  sample: {"operator": {"identityGCInterval": "5m0s"}}
+owned_by:
+  description: The tools that own the ConfigMap.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - tool: Helm
+      name: kube-system/cilium
+      evidence: annotation meta.helm.sh/release-name
+      reverts_by_itself: false
+shadowed_by:
+  description: CiliumNodeConfigs that set one of the keys, so that the Nodes they select have that value.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{"key": "bpf-policy-map-max", "node_config": "big", "value": "65536", "count": 3, "nodes": [w1, w2, w3]}]
+remembered:
+  description: What O(state=restored) would bring back.
+  returned: success
+  type: dict
+  sample:
+    since: "2026-11-01T06:00:00Z"
+    reason: faster_identity_gc
+    keys: {"identity-gc-interval": {"before": null, "set_to": "5m0s"}}
+namespace:
+  description: Namespace of Cilium.
+  returned: success
+  type: str
+  sample: kube-system
+release:
+  description: Release of Cilium that the keys were judged by; empty when it is not known.
+  returned: success
+  type: str
+  sample: "1.18"
+refusals:
+  description: Why nothing was written, one sentence for each reason.
+  returned: failure by a safety rule
+  type: list
+  elements: str
+  sample: ["identity-gc-interval: '600': the operator would not start with it (time: missing unit in duration \"600\")."]
+"""
+
+import typing as t
+from collections.abc import Mapping
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.podnet.upkeep.plugins.module_utils._cilium_config_options import (
+    cilium_argument_spec,
+    cilium_context,
+    components_of,
+    namespace_of,
+    release_of,
+    texts_of,
+    values_of_profile,
+)
+from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cilium_config_change import helm_values, restarts
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cilium_config_profiles import PROFILES
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cilium_versions import Release
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.config_owner import owners_of
+from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError, RefusedError
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cilium_config_map import (
+    CiliumConfigMap,
+    ConfigMap,
+    diff_of,
+    real_changes,
+    shadows,
+)
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cilium_config_plan import (
+    ConfigPlan,
+    plan_change,
+    plan_restore,
+)
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.server_clock import server_time
+from ansible_collections.podnet.upkeep.plugins.module_utils._options import auth_argument_spec, run_module
+
+
+def _wanted(params: Mapping[str, t.Any], release: Release | None) -> dict[str, str | None]:
+    """The whole request. Raises InputError."""
+    profile = values_of_profile(params["profile"], release) if params["profile"] else {}
+    values = texts_of(params["values"])
+    both = sorted(set(values) & set(params["remove"]))
+    if both:
+        raise InputError(f"remove: {', '.join(both)} is in values as well; decide for one of them.")
+    wanted: dict[str, str | None] = {**profile, **values, **dict.fromkeys(params["remove"])}
+    if not wanted:
+        raise InputError("values: there is nothing to set; give profile, values or remove.")
+    return wanted
+
+
+def _plan(params: Mapping[str, t.Any], seen: ConfigMap, release: Release | None) -> ConfigPlan:
+    if params["state"] == "restored":
+        if params["values"] or params["remove"] or params["profile"]:
+            raise InputError("state: restored takes no profile, values or remove; leave them out.")
+        return plan_restore(seen, params["keys"], release)
+    if params["keys"]:
+        raise InputError("keys: it is for state: restored; name the keys in values.")
+    return plan_change(seen, _wanted(params, release), release)
+
+
+def run(module: AnsibleModule) -> dict[str, t.Any]:
+    """Judge, and write."""
+    params = module.params
+    client = KubeClient.from_options(params)
+    context = cilium_context(params, client)
+    namespace, release = namespace_of(params, context), release_of(params, context)
+    config_map = CiliumConfigMap(client, namespace)
+    seen = config_map.read()
+    plan = _plan(params, seen, release)
+    standing = [one for one in plan.objections if not one.risk or one.risk not in params["accepted_risks"]]
+    if standing:
+        sentences = [one.sentence for one in standing]
+        raise RefusedError(f"Nothing was written: {' '.join(sentences)}", sentences)
+    change = real_changes(seen.data, plan.wanted)
+    now = server_time(client, namespace).strftime("%Y-%m-%dT%H:%M:%SZ")
+    memory = plan.memory(change, now, params["profile"] or "", remember=params["remember"])
+    changed = bool(change) or memory != seen.memory
+    result = config_map.write(seen, change, memory, dry_run=module.check_mode) if changed else seen
+    by_key = restarts(plan.keys, release)
+    owners = owners_of(seen.obj["metadata"])
+    for owner in owners:
+        if change:
+            name = f" ({owner.name})" if owner.name else ""
+            module.warn(
+                f"{owner.tool}{name} owns the ConfigMap {namespace}/cilium-config and will write its own values "
+                f"{owner.when}; give it helm_values."
+            )
+    return {
+        "changed": changed,
+        "change": {key: {"before": seen.data.get(key), "after": value} for key, value in sorted(change.items())},
+        "restart": by_key,
+        "components": components_of(by_key),
+        "changed_at": result.changed_at(plan.keys),
+        "helm_values": helm_values(plan.wanted, release),
+        "owned_by": [one.to_dict() for one in owners],
+        "shadowed_by": shadows(context, plan.keys),
+        "remembered": memory.to_dict(),
+        "namespace": namespace,
+        "release": ".".join(map(str, release)) if release else "",
+        "diff": diff_of(namespace, seen.data, change),
+    }
+
+
+def main() -> None:
+    """Entry point."""
+    module = AnsibleModule(
+        argument_spec={
+            **auth_argument_spec(),
+            **cilium_argument_spec(),
+            "state": {"type": "str", "choices": ["present", "restored"], "default": "present"},
+            "profile": {"type": "str", "choices": list(PROFILES)},
+            "values": {"type": "dict", "default": {}},
+            "remove": {"type": "list", "elements": "str", "default": []},
+            "keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
+            "remember": {"type": "bool", "default": True},
+            "accepted_risks": {"type": "list", "elements": "str", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    run_module(module, run)
+
+
+if __name__ == "__main__":
+    main()
