@@ -12,6 +12,7 @@ first request is sent. Where a run was killed there are planned objects without 
 from __future__ import annotations
 
 import datetime
+import fcntl
 import json
 import os
 import re
@@ -99,6 +100,7 @@ class DeletionJournal:
             raise InputError(
                 f"{_OPTION}: {path} cannot be written: {error.strerror or error}; name a folder that this user may write to."
             ) from error
+        fcntl.flock(handle, fcntl.LOCK_EX)  # as long as this process lives
         journal = cls(path, run, handle)
         head = {"format": FORMAT, "run": run, "subject": subject, "cluster": cluster, "started": started}
         journal._append([head], durable=True)
@@ -106,13 +108,21 @@ class DeletionJournal:
         return journal
 
     @classmethod
-    def reopen(cls, content: JournalContent) -> DeletionJournal:
-        """Append to a journal that was read. Raises DeletionJournalError."""
+    def reopen(cls, content: JournalContent) -> DeletionJournal | None:
+        """Append to a journal that was read; None while the process that writes it is alive.
+
+        Raises DeletionJournalError.
+        """
         try:
             with open(content.path, "rb") as file:
                 file.seek(0, os.SEEK_END)
                 torn = file.tell() > 0 and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n"
             handle = os.open(content.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(handle)
+                return None
             journal = cls(content.path, content.run, handle)
             if torn:  # the writer was killed within its last line
                 os.write(handle, b"\n")

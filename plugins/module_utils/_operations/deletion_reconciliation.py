@@ -37,7 +37,7 @@ def cluster_of(client: KubeClient) -> str:
 def reconcile(
     client: KubeClient, folder: str, subject: str, cluster: str, *, heartbeat: Callable[[], object] | None = None
 ) -> list[str]:
-    """Complete the journals of this cluster whose run was killed; their paths. Only call it with the lock of the run held.
+    """Complete the journals of this cluster whose run was killed; their paths. One whose process is alive is left alone.
 
     Each object that was planned and has no outcome is looked at once. Raises InputError, DeletionJournalError, ApiError.
     """
@@ -47,6 +47,8 @@ def reconcile(
         if content.cluster != cluster:
             continue
         journal = DeletionJournal.reopen(content)
+        if journal is None:
+            continue
         journal.note([_look(client, entry, heartbeat) for entry in content.entries.values() if entry.open])
         journal.close({"stopped": "the run was killed; a later run completed its journal"})
         completed.append(path)

@@ -12,10 +12,9 @@ anew each time, so the same command goes on.
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import UpkeepError
@@ -33,15 +32,14 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.deletion
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.deletion_journal import DeletionJournal
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.deletion_pace import Pace
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.object_deletion import Deleted, ObjectDeletion
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.object_deletion import ObjectDeletion
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.waiting import Clock
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.work_batch import LISTEN, WorkBatch
 
 __all__ = ["Candidate", "DeletionLimits", "DeletionResult", "GuardedDeletion"]
 
 #: Fewer conflicts than this in one batch never stop a run.
 _FEW_CONFLICTS = 10
-#: Seconds between two questions whether the run may go on, while a batch is under way or paused for.
-_LISTEN = 0.5
 _SPARED = {GONE: "gone already", IN_USE: "in use"}
 
 
@@ -84,6 +82,8 @@ class GuardedDeletion:
             except UpkeepError as error:
                 result.stopped = str(error)
         result.remaining = total - len(result.deleted) - len(result.spared)
+        if not result.remaining:
+            result.stopped = ""  # a reason that came with the last one is none any more
         result.seconds = self._clock.now() - begun
         try:
             self._journal.close({**result.counts(), "stopped": result.stopped})
@@ -122,7 +122,7 @@ class GuardedDeletion:
             left = end - self._clock.now()
             if reason or left <= 0:
                 return reason or ""
-            self._clock.sleep(min(left, _LISTEN))
+            self._clock.sleep(min(left, LISTEN))
 
     def _proved(self, batch: Sequence[Candidate], result: DeletionResult) -> list[Candidate]:
         reasons = self._prove(batch)
@@ -133,29 +133,16 @@ class GuardedDeletion:
         self, batch: Sequence[Candidate], result: DeletionResult, workers: ThreadPoolExecutor
     ) -> list[Candidate]:
         """Delete a batch; those whose proof became too old before their turn."""
-        act = _Batch(batch, self._deletion, self._pace, self._clock, self._limits.proof_seconds)
-        futures = [workers.submit(act.work) for _number in range(min(self._limits.concurrency, len(batch)))]
+        work = WorkBatch(batch, self._deletion.delete, self._pace, self._clock, self._limits.proof_seconds)
+        reason = ""
         try:
-            self._listen(futures, act, result)
+            reason = work.run(workers, self._limits.concurrency, self._heartbeat)
         finally:
-            act.stop()
-            wait(futures)
-            outcomes = act.outcomes()
-            self._count(outcomes, result)
-            self._journal.complete(outcomes)
-        for future in futures:
-            future.result()
-        result.stopped = result.stopped or act.surprise or self._too_many_conflicts(outcomes)
-        return [one.candidate for one in outcomes if one.outcome == NOT_SENT]
-
-    def _listen(self, futures: Sequence[Future[None]], act: _Batch, result: DeletionResult) -> None:
-        """Ask while a batch is under way, so that a slow one does not lose the lock or hear a person too late."""
-        while wait(futures, timeout=_LISTEN).not_done:
-            reason = self._heartbeat()
-            if reason:
-                result.stopped = reason
-                act.stop()
-                return
+            left = work.left
+            self._count(work.outcomes, result)
+            self._journal.complete([*work.outcomes, *(Outcome(one, NOT_SENT) for one in left)])
+        result.stopped = reason or self._too_many_conflicts(work.outcomes)
+        return left
 
     def _count(self, outcomes: Sequence[Outcome], result: DeletionResult) -> None:
         for one in outcomes:
@@ -173,44 +160,3 @@ class GuardedDeletion:
             f"{conflicts} of {len(outcomes)} objects of one batch were changed between their proof and their deletion, so "
             "something else works on them; find out what, then start again."
         )
-
-
-class _Batch:
-    """Shared by the threads that delete one batch."""
-
-    def __init__(
-        self, batch: Sequence[Candidate], deletion: ObjectDeletion, pace: Pace, clock: Clock, proof_seconds: float
-    ) -> None:
-        self._waiting = deque(batch)
-        self._deletion = deletion
-        self._pace = pace
-        self._clock = clock
-        self._end = clock.now() + proof_seconds
-        self._outcomes: list[Outcome] = []
-        self._stopped = threading.Event()
-        self.surprise = ""
-
-    def work(self) -> None:
-        """Take one after the other until none is left, the proof is too old, or somebody says stop."""
-        while not self._stopped.is_set():
-            try:
-                candidate = self._waiting.popleft()
-            except IndexError:
-                return
-            self._pace.wait()
-            if self._stopped.is_set() or (self._outcomes and self._clock.now() > self._end):
-                self._waiting.appendleft(candidate)
-                return
-            done: Deleted = self._deletion.delete(candidate)
-            self._outcomes.append(done.outcome)
-            if done.surprise:
-                self.surprise = self.surprise or done.surprise
-                self._stopped.set()
-
-    def stop(self) -> None:
-        """Begin no other request; those under way end."""
-        self._stopped.set()
-
-    def outcomes(self) -> list[Outcome]:
-        """What became of each, when all threads have ended."""
-        return [*self._outcomes, *(Outcome(one, NOT_SENT) for one in self._waiting)]

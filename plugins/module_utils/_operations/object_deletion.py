@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import JsonObject, KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import ApiError
@@ -28,12 +27,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
 _LOST_ANSWER = "the answer was lost; a look afterwards found the object gone"
 
 
-@dataclass(frozen=True)
-class Deleted:
-    """The outcome of one request. ``surprise`` is a sentence where the whole run has to stop."""
-
-    outcome: Outcome
-    surprise: str = ""
+#: The outcome of one object, and a sentence where the whole run has to stop.
+Deleted = tuple[Outcome, str]
 
 
 class ObjectDeletion:
@@ -86,40 +81,40 @@ class ObjectDeletion:
         try:
             found = self._client.find(candidate.path)
         except ApiError as error:
-            return Deleted(
+            return (
                 Outcome(candidate, UNKNOWN, str(lost)),
                 f"What became of {candidate.words} is not known: {lost} A look at it failed as well: {error}",
             )
         metadata = (found or {}).get("metadata") or {}
         if metadata.get("uid") != candidate.uid:
-            return Deleted(Outcome(candidate, DELETED, _LOST_ANSWER))
+            return Outcome(candidate, DELETED, _LOST_ANSWER), ""
         if metadata.get("deletionTimestamp"):
-            return Deleted(Outcome(candidate, FINALIZING, _finalizers(metadata)))
+            return Outcome(candidate, FINALIZING, _finalizers(metadata)), ""
         if metadata.get("resourceVersion") != candidate.resource_version:
-            return Deleted(Outcome(candidate, IN_USE, "it was changed since the plan"))
+            return Outcome(candidate, IN_USE, "it was changed since the plan"), ""
         return None
 
 
 def _accepted(candidate: Candidate, answer: JsonObject) -> Deleted:
     metadata = answer.get("metadata") or {}
     if metadata.get("uid") == candidate.uid and metadata.get("finalizers"):
-        return Deleted(Outcome(candidate, FINALIZING, _finalizers(metadata)))
-    return Deleted(Outcome(candidate, DELETED))
+        return Outcome(candidate, FINALIZING, _finalizers(metadata)), ""
+    return Outcome(candidate, DELETED), ""
 
 
 def _final(candidate: Candidate, error: ApiError, *, ambiguous: bool) -> Deleted | None:
     """The outcome where the answer leaves no doubt; None where it does, or where waiting helps."""
     if error.status == 404 and error.reason == "NotFound":
-        return Deleted(Outcome(candidate, DELETED, _LOST_ANSWER) if ambiguous else Outcome(candidate, GONE))
+        return (Outcome(candidate, DELETED, _LOST_ANSWER) if ambiguous else Outcome(candidate, GONE)), ""
     if error.status == 409:
-        return Deleted(Outcome(candidate, IN_USE, "it was changed or made anew since the plan"))
+        return Outcome(candidate, IN_USE, "it was changed or made anew since the plan"), ""
     if error.status == 429 or error.status >= 500 or error.status == 0:
         return None
     return _surprise(candidate, REFUSED, error)
 
 
 def _surprise(candidate: Candidate, outcome: str, error: ApiError) -> Deleted:
-    return Deleted(Outcome(candidate, outcome, str(error)), f"{candidate.words} could not be deleted: {error}")
+    return Outcome(candidate, outcome, str(error)), f"{candidate.words} could not be deleted: {error}"
 
 
 def _finalizers(metadata: t.Mapping[str, t.Any]) -> str:
