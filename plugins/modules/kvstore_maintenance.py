@@ -1,0 +1,333 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, podnet.upkeep contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kvstore_maintenance
+short_description: Make room in an etcd, one member after the other
+description:
+  - Takes a snapshot, forgets old revisions, gives the free room of one member after the other back to its file system, and
+    disarms the alarm V(NOSPACE) when all members are below their quota again. The leader comes last, after another member
+    leads.
+  - Before each step all members are looked at. It refuses without a quorum, when a member does not answer, is behind, is a
+    learner or of another version, and when another alarm than V(NOSPACE) is raised. A member that was defragmented must be
+    healthy again before the next one.
+  - It compacts no newer revision than all members have, and leaves O(keep_revisions), so that clients that watch are not cut
+    off.
+  - Where nothing is to be gained, nothing is done.
+  - What is left to do is seen in the etcd itself, so the same task goes on after a failure.
+  - Two tasks on one machine never work on the same etcd at once, by a lock of that machine. From other machines, the Lease of
+    O(run) keeps them away.
+author:
+  - podnet.upkeep contributors (@podnet-upkeep)
+version_added: 0.1.0
+extends_documentation_fragment:
+  - podnet.upkeep.attributes
+  - podnet.upkeep.attributes.actiongroup
+  - podnet.upkeep.auth
+  - podnet.upkeep.etcd
+  - podnet.upkeep.run
+  - podnet.upkeep.run.progress
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Members are looked at and the plan is returned. How much room compaction gives cannot be told before.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  keep_revisions:
+    description: How many of the newest revisions are kept. A client that watches from an older one has to list again.
+    type: int
+    default: 1000
+  min_revisions:
+    description:
+      - Compact when so many revisions can be forgotten. A tenth is enough where a database is nearly full, and one while the
+        alarm V(NOSPACE) is raised.
+    type: int
+    default: 10000
+  min_gain:
+    description:
+      - Defragment a member when it has so many free bytes. A twentieth of its size is enough where a database is nearly full.
+    type: int
+    default: 67108864
+  max_lag:
+    description: How many entries of the log a member may have still to apply.
+    type: int
+    default: 1000
+  snapshot:
+    description: Take a snapshot before anything is changed.
+    type: bool
+    default: true
+  snapshot_dir:
+    description:
+      - Folder on this machine for snapshots, which are files that C(etcdutl snapshot restore) takes. They have all keys in
+        them, secrets as well, and are for this user only (mode 0600). They are never removed.
+    type: path
+    default: ~/.local/state/podnet-upkeep/kvstore
+  state_dir:
+    description: Folder on this machine for the lock.
+    type: path
+    default: ~/.local/state/podnet-upkeep
+  move_leader:
+    description: Let a member lead that is done already, before the leader is defragmented, so that writes go on.
+    type: bool
+    default: true
+  window_end:
+    description:
+      - Until when another step may be begun, as V(HH:MM) of this machine's clock or as a moment to come with its offset. A
+        O(run) has its own.
+    type: str
+    default: ""
+  compact_timeout:
+    description: Seconds for compaction of one member.
+    type: int
+    default: 600
+  defragment_timeout:
+    description: Seconds for defragmentation of one member. A few for each GiB are usual.
+    type: int
+    default: 600
+  member_timeout:
+    description: Seconds for a member to be healthy again.
+    type: int
+    default: 300
+requirements:
+  - urllib3, which kubernetes brings
+  - kubernetes >= 31, != 36.0.0, != 36.0.1, < 38 (where Kubernetes is asked)
+seealso:
+  - module: podnet.upkeep.kvstore_info
+  - module: podnet.upkeep.maintenance_run
+"""
+
+EXAMPLES = r"""
+- name: What would be done to the kvstore of Cilium
+  podnet.upkeep.kvstore_maintenance:
+    store: cilium
+    etcd_secret: cilium-etcd-secrets
+  check_mode: true
+  diff: true
+
+- name: Make room in an etcd that is full
+  podnet.upkeep.kvstore_maintenance:
+    endpoints: [https://10.0.0.1:2379]
+    etcd_ca_cert: /etc/upkeep/etcd/ca.crt
+    etcd_client_cert: /etc/upkeep/etcd/client.crt
+    etcd_client_key: /etc/upkeep/etcd/client.key
+    keep_revisions: 100
+"""
+
+RETURN = r"""
+plan:
+  description:
+    - What was to be done. C(compact_to) is 0 when nothing is to be forgotten, and C(defragment) has the members in order.
+  returned: success
+  type: dict
+  sample:
+    compact_to: 91823
+    defragment: [etcd-1, etcd-2, etcd-0]
+    disarm: true
+    reasons: {"compact": "forgets 90000 revisions up to 91823, and keeps the newest 1000"}
+due:
+  description: Whether there was anything to do.
+  returned: success
+  type: bool
+  sample: true
+steps:
+  description: What was done, in order.
+  returned: when something was begun, also on failure
+  type: list
+  elements: dict
+  sample:
+    - {"step": "snapshot", "member": "etcd-1", "path": "/root/.local/state/podnet-upkeep/kvstore/etcd-1f-9.db", "bytes": 17039392, "sha256": "9f86d0"}
+    - {"step": "compact", "revision": 91823}
+    - {"step": "defragment", "member": "etcd-1", "bytes_before": 17039360, "bytes_after": 1355776, "seconds": 0.031}
+snapshot:
+  description: Path of the snapshot; empty when none was taken.
+  returned: success
+  type: str
+  sample: /root/.local/state/podnet-upkeep/kvstore/etcd-1f-9.db
+members:
+  description: Members afterwards, as M(podnet.upkeep.kvstore_info) returns them.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{"name": "etcd-0", "bytes": 1355776}]
+"""
+
+import contextlib
+import datetime
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.etcd_maintenance_plan import Limits, Plan, in_words
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.etcd_members import (
+    Picture,
+    alarms_in_words,
+    member_name,
+)
+from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
+from ansible_collections.podnet.upkeep.plugins.module_utils._etcd_options import (
+    cluster_of,
+    etcd_argument_spec,
+    found_of,
+    kubernetes_of,
+    limits_of,
+)
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_maintenance import (
+    EtcdMaintenance,
+    Guards,
+    Settings,
+)
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.kvstore_report import members_section
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.machine_lock import exclusive
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.maintenance_run import (
+    MaintenanceRun,
+    RunOptions,
+)
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.maintenance_window import window_end
+from ansible_collections.podnet.upkeep.plugins.module_utils._options import auth_argument_spec, run_module
+from ansible_collections.podnet.upkeep.plugins.module_utils._run_options import (
+    heartbeat_of,
+    progress_argument_spec,
+    progress_of,
+    run_argument_spec,
+)
+
+Result = dict[str, t.Any]
+
+
+def _guards(module: AnsibleModule, client: KubeClient | None) -> Guards:
+    """What the run is asked before each step, and told while it waits."""
+    options = module.params
+    guards = Guards()
+    end = window_end(options["window_end"], _now())
+    if end is not None:
+        guards.checkpoint = lambda: f"The window ended at {end.isoformat(timespec='seconds')}." if _now() >= end else ""
+    progress = progress_of(options, check_mode=module.check_mode)
+    if progress is not None:
+        guards.progress = progress
+    if options["run"] and client is not None and not module.check_mode:
+        run = options["run"]
+        asked = MaintenanceRun(client, RunOptions(run["name"], run["namespace"], run["holder"], run["lease_seconds"]))
+        guards.checkpoint = lambda: str(asked.checkpoint()["reason"])
+        heartbeat = heartbeat_of(options, client)
+        if heartbeat is not None:
+            guards.heartbeat = heartbeat
+    return guards
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.timezone.utc).astimezone()
+
+
+def _lines(picture: Picture) -> str:
+    """A line for each member, for the diff."""
+    rows = []
+    for member in picture.members:
+        size = in_words(member.status.size) if member.status else "unknown"
+        in_use = in_words(member.status.in_use) if member.status else "unknown"
+        rows.append(f"{member.title}: {size}, {in_use} in use\n")
+    rows.append(f"alarms: {alarms_in_words(picture.alarms or (), picture) or 'none'}\n")
+    return "".join(rows)
+
+
+def _planned(picture: Picture, chosen: Plan) -> str:
+    rows = []
+    for member in picture.members:
+        size = in_words(member.status.size) if member.status else "unknown"
+        in_use = in_words(member.status.in_use) if member.status else "unknown"
+        due = member.identifier in chosen.defragment
+        less = " or less, after compaction" if chosen.compact_to else ""
+        rows.append(f"{member.title}: about {in_use}{less}\n" if due else f"{member.title}: {size}, {in_use} in use\n")
+    raised = "" if chosen.disarm else alarms_in_words(picture.alarms or (), picture)
+    rows.append(f"alarms: {raised or 'none'}\n")
+    return "".join(rows)
+
+
+def _said(picture: Picture, chosen: Plan) -> Result:
+    return {
+        "compact_to": chosen.compact_to,
+        "defragment": [picture.named(one) for one in chosen.defragment],
+        "disarm": chosen.disarm,
+        "reasons": dict(chosen.reasons),
+    }
+
+
+def _run(module: AnsibleModule) -> Result:
+    options = module.params
+    limits: Limits = limits_of(options)
+    for name in ("compact_timeout", "defragment_timeout", "member_timeout"):
+        if options[name] < 1:
+            raise InputError(f"{name}: {options[name]} is no time to wait; give seconds, such as 300.")
+    client = kubernetes_of(options)
+    cluster = cluster_of(options, client, found_of(options, client), module.tmpdir)
+    settings = Settings(
+        snapshot_dir=options["snapshot_dir"] if options["snapshot"] else "",
+        compact_timeout=options["compact_timeout"],
+        defragment_timeout=options["defragment_timeout"],
+        member_timeout=options["member_timeout"],
+        move_leader=options["move_leader"],
+    )
+    maintenance = EtcdMaintenance(cluster, limits, settings, _guards(module, client))
+    picture, chosen = maintenance.look()
+    with contextlib.ExitStack() as held:
+        if not module.check_mode and not chosen.empty:
+            name = f"kvstore-{member_name(cluster.cluster)}"
+            held.enter_context(exclusive(options["state_dir"], name, "the maintenance of this etcd"))
+            picture, chosen = maintenance.look()  # again: until now another task may have been at it
+        due = not chosen.empty
+        result: Result = {
+            "changed": due,
+            "due": due,
+            "plan": _said(picture, chosen),
+            "steps": [],
+            "snapshot": "",
+        }
+        if module.check_mode or chosen.empty:
+            result["members"] = members_section(picture, limits)["members"]
+            result["diff"] = {"before": _lines(picture), "after": _planned(picture, chosen)}
+            return result
+        steps, after = maintenance.run(picture, chosen)
+    result["steps"] = steps
+    result["snapshot"] = "".join(one["path"] for one in steps if one["step"] == "snapshot")
+    result["changed"] = bool(steps)
+    result["members"] = members_section(after, limits)["members"]
+    result["diff"] = {"before": _lines(picture), "after": _lines(after)}
+    return result
+
+
+def main() -> None:
+    """Entry point of the module."""
+    module = AnsibleModule(
+        argument_spec={
+            **auth_argument_spec(),
+            **etcd_argument_spec(),
+            **run_argument_spec(),
+            **progress_argument_spec(),
+            "keep_revisions": {"type": "int", "default": 1000},
+            "min_revisions": {"type": "int", "default": 10000},
+            "min_gain": {"type": "int", "default": 67108864},
+            "max_lag": {"type": "int", "default": 1000},
+            "snapshot": {"type": "bool", "default": True},
+            "snapshot_dir": {"type": "path", "default": "~/.local/state/podnet-upkeep/kvstore"},
+            "state_dir": {"type": "path", "default": "~/.local/state/podnet-upkeep"},
+            "move_leader": {"type": "bool", "default": True},
+            "window_end": {"type": "str", "default": ""},
+            "compact_timeout": {"type": "int", "default": 600},
+            "defragment_timeout": {"type": "int", "default": 600},
+            "member_timeout": {"type": "int", "default": 300},
+        },
+        supports_check_mode=True,
+    )
+    run_module(module, _run)
+
+
+if __name__ == "__main__":
+    main()
