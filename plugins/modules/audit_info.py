@@ -460,6 +460,7 @@ def _state(options: t.Mapping[str, t.Any]) -> ClusterState:
     if options["source"] == "snapshot":
         return with_hosts(snapshot.load(options["snapshot"]), options["host_facts"])
     wanted = live.LiveOptions(
+        processes=True,
         agents=options["use_agents"],
         agent_concurrency=options["agent_concurrency"],
         logs=options["read_logs"],

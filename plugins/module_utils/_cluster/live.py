@@ -10,9 +10,9 @@ import datetime
 import gc
 import typing as t
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.extras import (
@@ -20,27 +20,37 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.extras impo
     read_logs,
     with_hosts,
 )
-from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.packed_endpoints import collected, collecting
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.list_pages import (
+    KindReading,
+    Listing,
+    next_job,
+    read_page,
+)
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.permissions import PERMISSIONS
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.pruning import prune
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.pruning_parts import forget_texts
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.readers import (
+    Readers,
+    ReadersLostError,
+    Said,
+    readers,
+)
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.resources import (
-    EVENT_REASONS,
     NODE_CIDR_RESOURCES,
     RESOURCES,
     Resource,
 )
-from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.rows import Row, reduced
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import ClusterState, Object, name_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import ApiError
 
-_PAGE_SIZE = 500
 # the core of the API is everywhere; asking for it would cost a request for nothing
 _ALWAYS_SERVED = ("", "apps", "coordination.k8s.io", "rbac.authorization.k8s.io", "storage.k8s.io")
 # DaemonSets whose namespace may hold a ConfigMap or Deployment of theirs
 _CNI_DAEMON_SETS = ("cilium", "anetd", "kube-flannel-ds", "kube-flannel")
-# Two lists at once: one is parsed while the other is on its way. More would hold more whole pages in memory.
-_LISTS_AT_ONCE = 2
+# An identity that is in use is not to be taken for unused because its pod is younger than the picture: these lists begin
+# when the first page of that one is there.
+_BEFORE: t.Final = "ciliumidentities"
+_BEHIND: t.Final = ("ciliumendpointslices", "ciliumendpoints", "pods")
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,8 @@ class LiveOptions:
     logs: bool = False
     hosts: Sequence[Mapping[str, t.Any]] = ()
     cilium_namespace: str = ""
+    # whether lists may be read by processes of our own; only for who has no threads, or forking is unsafe
+    processes: bool = False
 
 
 ONLY_NODE_CIDRS = LiveOptions(resources=NODE_CIDR_RESOURCES)
@@ -66,18 +78,15 @@ def collect(client: KubeClient, options: LiveOptions = ONLY_NODE_CIDRS) -> Clust
     """
     version = client.server_version()
     taken_at = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
-    reader = _Reader(client, _served(client, options.resources), options.cilium_namespace)
+    reader = _Reader(client, _served(client, options.resources), options)
     asked = [RESOURCES[name] for name in RESOURCES if name in options.resources]
-    with _without_cycle_collection(), ThreadPoolExecutor(_LISTS_AT_ONCE) as pool:
-        # the namespaces of the CNI are known from its DaemonSets
-        first = [one for one in asked if one.name == "daemonsets"]
-        reader.read_all(pool, first)
-        reader.read_all(pool, [one for one in asked if one not in first])
+    with _without_cycle_collection():
+        reader.read(asked)
     state = ClusterState(
         taken_at=taken_at,
         server_version=version,
         resources={one.name: reader.resources[one.name] for one in asked if one.name in reader.resources},
-        unknown=reader.unknown,
+        unknown={one.name: reader.unknown[one.name] for one in asked if one.name in reader.unknown},
         absent=frozenset(reader.absent),
         origin=f"API of {client.host}",
     )
@@ -118,33 +127,97 @@ def _served(client: KubeClient, wanted: Collection[str]) -> Mapping[str, frozens
 
 
 class _Reader:
-    def __init__(self, client: KubeClient, served: Mapping[str, frozenset[str]] | None, cilium_namespace: str) -> None:
+    def __init__(self, client: KubeClient, served: Mapping[str, frozenset[str]] | None, options: LiveOptions) -> None:
         self._client = client
         self._served = served
-        self._cilium_namespace = cilium_namespace
+        self._options = options
         self.resources: dict[str, Sequence[Object]] = {}
         self.unknown: dict[str, str] = {}
         self.absent: set[str] = set()
 
-    def read_all(self, pool: ThreadPoolExecutor, kinds: Sequence[Resource]) -> None:
-        """Read these, some at a time; the first failure that is no missing permission is raised."""
-        for _done in pool.map(self._read, kinds):
-            pass
+    def read(self, asked: Sequence[Resource]) -> None:
+        """Read these; the first failure that is no missing permission is raised."""
+        client = self._client
+        fresh = (lambda: partial(read_page, client.reconnected())) if self._options.processes else None
+        try:
+            self._read(asked, readers(partial(read_page, client), fresh))
+        except ReadersLostError:
+            self.resources, self.unknown, self.absent = {}, {}, set()
+            self._read(asked, readers(partial(read_page, client)))
 
-    def _read(self, kind: Resource) -> None:
-        for version in self._versions(kind):
-            try:
-                self.resources[kind.name] = self._objects(kind, version)
+    def _read(self, asked: Sequence[Resource], workers: Readers) -> None:
+        lists: dict[str, KindReading] = {}
+        for kind in asked:
+            if not kind.names:
+                first = lists.get(_BEFORE) if kind.name in _BEHIND else None
+                lists[kind.name] = KindReading(kind, self._versions(kind), partial(_has_answer, first))
+        # the namespaces of the CNI, in which some objects are looked up by name, are known from its DaemonSets
+        named = [kind for kind in asked if kind.names]
+        given: dict[int, tuple[KindReading, Listing, int, int]] = {}
+        number = 0
+        try:
+            while True:
+                while workers.is_free() and (chosen := next_job(lists.values())) is not None:
+                    number += 1
+                    reading, listing, (start, page, job) = chosen
+                    given[number] = reading, listing, start, page
+                    workers.give(number, job)
+                if named and ("daemonsets" not in lists or lists["daemonsets"].finished):
+                    self._take(lists, "daemonsets")
+                    for kind in named:
+                        self._look_up(kind)
+                    named = []
+                if not given:
+                    break
+                self._hear(workers.next(), given, workers.apart)
+        finally:
+            workers.close()
+        for name in lists:
+            self._take(lists, name)
+
+    def _hear(self, said: Said, given: dict[int, tuple[KindReading, Listing, int, int]], apart: bool) -> None:
+        reading, listing, start, page = given[said.number]
+        if said.done:
+            del given[said.number]
+        if said.error is not None and not isinstance(said.error, ApiError):
+            raise said.error
+        if said.error is not None:
+            listing.failed(start, said.error)
+        elif not said.done:
+            listing.said(start, page, said.value, apart)
+        if listing in reading.listings:
+            reading.look()
+
+    def _take(self, lists: Mapping[str, KindReading], name: str) -> None:
+        one = lists.get(name)
+        if one is None:
+            return
+        if one.refused is not None:
+            self._refused(one.kind, one.refused)
+            return
+        self.resources[name] = () if one.found is None else one.found
+        if one.found is None:
+            self.absent.add(name)
+
+    def _refused(self, kind: Resource, error: ApiError) -> None:
+        words = error.server_message or str(error)
+        sentence = PERMISSIONS[kind.name].sentence
+        self.unknown[kind.name] = f"the permission to {sentence} is missing ({words})"
+
+    def _look_up(self, kind: Resource) -> None:
+        """Find objects by their names."""
+        try:
+            for version in self._versions(kind):
+                places = self._namespaces() if kind.namespaced and not kind.namespace else [kind.namespace]
+                paths = [f"{kind.path(version, place)}/{name}" for place in places for name in kind.names]
+                found = (self._client.find(path) for path in paths)
+                self.resources[kind.name] = tuple(prune(kind.name, obj) for obj in found if obj is not None)
                 return
-            except ApiError as error:
-                if error.status == 404 and not kind.names:
-                    continue  # the group is served, this kind of it is not
-                if error.status != 403:
-                    raise
-                words = error.server_message or str(error)
-                sentence = PERMISSIONS[kind.name].sentence
-                self.unknown[kind.name] = f"the permission to {sentence} is missing ({words})"
-                return
+        except ApiError as error:
+            if error.status != 403:
+                raise
+            self._refused(kind, error)
+            return
         self.resources[kind.name] = ()
         self.absent.add(kind.name)
 
@@ -153,48 +226,14 @@ class _Reader:
             return kind.versions
         return [version for version in kind.versions if version in self._served.get(kind.group, ())]
 
-    def _objects(self, kind: Resource, version: str) -> Sequence[Object]:
-        if kind.names:
-            places = self._namespaces() if kind.namespaced and not kind.namespace else [kind.namespace]
-            paths = [f"{kind.path(version, place)}/{name}" for place in places for name in kind.names]
-            return tuple(prune(kind.name, obj) for path in paths if (obj := self._client.find(path)) is not None)
-        if kind.name == "events":
-            return tuple(obj for reason in EVENT_REASONS for obj in self._list(kind, version, f"reason={reason}"))
-        return self._list(kind, version)
-
     def _namespaces(self) -> list[str]:
         """kube-system, and where the CNI has its objects."""
-        found = {"kube-system", self._cilium_namespace or "kube-system"}
+        found = {"kube-system", self._options.cilium_namespace or "kube-system"}
         for one in self.resources.get("daemonsets", ()):
             if name_of(one) in _CNI_DAEMON_SETS:
                 found.add(str(one["metadata"].get("namespace") or "kube-system"))
         return sorted(found)
 
-    def _list(self, kind: Resource, version: str, selector: str = "") -> Sequence[Object]:
-        path = kind.path(version)
-        try:
-            return self._whole(kind.name, path, selector)
-        except ApiError as error:
-            if error.status != 410:
-                raise
-        # the continue token expired half way: once more from the start, as one consistent picture
-        return self._whole(kind.name, path, selector)
 
-    def _whole(self, resource: str, path: str, selector: str) -> Sequence[Object]:
-        found = collecting(resource)
-        found.take(self._pages(resource, path, selector))
-        return collected(found)
-
-    def _pages(self, resource: str, path: str, selector: str) -> Iterator[Row | Object]:
-        """Pruned objects, page by page: of a hundred thousand pods only one page is ever held whole."""
-        token = ""
-        chosen = {"fieldSelector": selector} if selector else {}
-        while True:
-            page = self._client.get(path, {"limit": _PAGE_SIZE, **chosen, **({"continue": token} if token else {})})
-            items = page.get("items") or []
-            token = str((page.get("metadata") or {}).get("continue") or "")
-            items.reverse()
-            while items:  # each whole object goes as soon as its part is taken
-                yield reduced(resource, items.pop())
-            if not token:
-                return
+def _has_answer(reading: KindReading | None) -> bool:
+    return reading is None or reading.answered

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import typing as t
 from collections.abc import Callable
@@ -65,6 +66,15 @@ class Api:
         start = int(token or 0)
         end = start + int(params["limit"])
         return {"items": items[start:end], "metadata": {"continue": str(end) if end < len(items) else ""}}
+
+    def get_text(self, path: str, params: dict[str, Any] | None = None) -> bytes:
+        """The same as text."""
+        return json.dumps(self.get(path, params)).encode()
+
+    def decode(self, data: bytes, path: str) -> dict[str, Any]:
+        """The page of a text."""
+        found: dict[str, Any] = json.loads(data)
+        return found
 
     def find(self, path: str) -> dict[str, Any] | None:
         """One object."""
