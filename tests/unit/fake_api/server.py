@@ -127,6 +127,7 @@ class FakeApi:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128  # else a client with many connections waits a second for some of them
 
 
 def _handler(api: FakeApi) -> type[BaseHTTPRequestHandler]:
