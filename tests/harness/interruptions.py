@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from .api_requests import RequestFollower
 from .role_steps import QUIET, steps_of
@@ -59,8 +60,10 @@ def places_of(step: Step) -> list[Place]:
 class Killer:
     """Starts the command of a scene and kills it; `kills` says where that was."""
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: Scene, **variables: Any) -> None:
+        """`variables` of the playbook, beside those of the scene."""
         self._scene = scene
+        self._variables = variables
         self.kills: list[str] = []
 
     def everywhere(self, *targets: tuple[Step, str]) -> None:
@@ -101,7 +104,7 @@ class Killer:
                         hit.append(Kill(kill.step, "end", kill.host, kill.tree))
                         run.kill(tree=kill.tree)
 
-        run = self._scene.start(at_host([*self._scene.testbed.hosts, CONTROLLER], handle))
+        run = self._scene.start(at_host([*self._scene.testbed.hosts, CONTROLLER], handle), **self._variables)
         done = run.finish()
         for follower in followers:
             follower.stop()
@@ -109,6 +112,7 @@ class Killer:
             assert_succeeded(done)
             return None
         assert done.returncode == -9
+        print(hit[-1], flush=True)
         self.kills.append(str(hit[-1]))
         return hit[-1]
 

@@ -80,7 +80,9 @@ class Journey:
             before = time.monotonic()
             done = self._run(turn)
             words = ", ".join(str(leg) for leg in turn.fired) or "nothing"
-            self.told.append(f"{time.monotonic() - before:.0f} s, ended with {done.returncode} after: {words}")
+            line = f"{time.monotonic() - before:.0f} s, ended with {done.returncode} after: {words}"
+            print(line, flush=True)
+            self.told.append(line)
             self._judge(turn, done)
             if done.returncode == 0 and not self._waiting:
                 return

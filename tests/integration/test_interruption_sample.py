@@ -50,11 +50,8 @@ def test_interrupted_again_and_again(record_property: pytest.RecordProperty) -> 
         scene.drift("h1")
         others = scene.uids()["h2"]
         journey = Journey(scene, sample(seed))
-        try:
-            with scene.safe() as watch:
-                journey.go()
-        finally:
-            print(journey)
+        with scene.safe() as watch:
+            journey.go()
         assert scene.uids()["h2"] == others
         assert 1 <= times_out(watch.sights, "h1") <= len(journey.told)
         assert times_out(watch.sights, "h2") == 0

@@ -8,6 +8,7 @@ all processes. An observer watches every Node meanwhile. The whole matrix belong
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -44,9 +45,9 @@ def scene(scenes: Scenes) -> Iterator[Scene]:
         yield scene
 
 
-def kill_and_go_on(scene: Scene, *targets: tuple[Step, str]) -> list[str]:
+def kill_and_go_on(scene: Scene, *targets: tuple[Step, str], **variables: Any) -> list[str]:
     """Kill the command at every place of the targets, going on with it each time, until it has ended well."""
-    killer = Killer(scene)
+    killer = Killer(scene, **variables)
     with scene.safe() as watch:
         before = scene.uids()
         killer.everywhere(*targets)
@@ -75,9 +76,10 @@ def test_killed_at_every_place_of_every_step(scene: Scene, part: int, record_pro
     """Both Nodes have drifted: while one is out, and however often it is gone on with, the other one is not begun."""
     steps = part_of(loud_steps(), part)
     scene.drift("h1", "h2")
-    kills = kill_and_go_on(scene, *((step, "h1") for step in steps))
+    # two modules less in each run, where they are not what is interrupted
+    gate = any(step.file == "health.yml" for step in steps)
+    kills = kill_and_go_on(scene, *((step, "h1") for step in steps), reassign_pod_cidrs_health_gate=gate)
     record_property("kills", len(kills))
-    print("\n".join(kills))
     assert {kill.partition(",")[0] for kill in kills} == {str(step).partition(",")[0] for step in steps}
 
 
@@ -92,7 +94,6 @@ def test_killed_at_every_place_of_the_controllers_steps(scene: Scene, record_pro
     scene.drift("h1", "h2")
     kills = kill_and_go_on(scene, *((step, CONTROLLER) for step in loud_steps_of_controller()))
     record_property("kills", len(kills))
-    print("\n".join(kills))
     assert len(kills) > len(loud_steps_of_controller())
 
 
@@ -104,7 +105,6 @@ def test_killed_inside_every_wait(scene: Scene, tree: bool, record_property: pyt
     journey = Journey(scene, [Leg(step_of_wait(hold), hold, tree) for hold in HOLDS])
     with scene.safe() as watch:
         journey.go()
-    print(journey)
     record_property("journey", str(journey))
     assert times_out(watch.sights, "h1") == 1
     assert times_out(watch.sights, "h2") == 0

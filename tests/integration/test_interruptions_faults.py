@@ -50,7 +50,6 @@ def test_fault_in_every_step(scene: Scene, fault: Fault, half: int, record_prope
         before = scene.uids()
         journey.go()
     after = scene.uids()
-    print(journey)
     record_property("faults", len(steps))
     record_property("journey", str(journey))
     assert after["h1"] != before["h1"]
