@@ -165,6 +165,12 @@ notes:
   type: list
   elements: str
   sample: []
+lines:
+  description: The plan as text, one line each.
+  returned: success
+  type: list
+  elements: str
+  sample: ["900 CiliumEndpoints; 12 are dead"]
 spared:
   description: Candidates that were not deleted, with the reason.
   returned: success
@@ -205,12 +211,14 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.dead_end
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.endpoint_cleanup import (
     EndpointCleanup,
     EndpointOptions,
+    EndpointPlan,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.endpoint_picture import ENDPOINTS
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.pod_recreation import Recreation, recreate
 from ansible_collections.podnet.upkeep.plugins.module_utils._options import auth_argument_spec, run_module
 
 _SHOWN = 100
+_LINES = 20
 
 
 def options_of(params: dict[str, t.Any]) -> EndpointOptions:
@@ -227,6 +235,25 @@ def options_of(params: dict[str, t.Any]) -> EndpointOptions:
         powered_off=tuple(params["powered_off"]),
     )
     return EndpointOptions(rules, stuck_after=params["stuck_after"], ask_agents=params["ask_agents"])
+
+
+def lines_of(plan: EndpointPlan, found: dict[str, t.Any]) -> list[str]:
+    """The plan as text for a terminal; ``found`` is the result so far."""
+    candidates = plan.candidates
+    lines = [
+        f"{plan.before} CiliumEndpoints; {len(candidates)} are dead, and name {found['identities_released']} identities alone"
+    ]
+    lines += [f"goes: {one.namespace}/{one.name}: {one.evidence}" for one in candidates[:_LINES]]
+    if len(candidates) > _LINES:
+        lines.append(f"goes: and {len(candidates) - _LINES} more")
+    lines += [f"stays: {one['endpoint']}: {one['words']}" for one in plan.kept_examples[:_LINES]]
+    lines += [f"restart the agent of Node {one['node']}: {one['words']}" for one in found["agents_to_restart"][:_LINES]]
+    lines += [
+        f"without CiliumEndpoint: pod {one['namespace']}/{one['name']} on {one['node']}: {one['act']}"
+        for one in found["pods_without_endpoint"][:_LINES]
+    ]
+    lines += [found["slices"]["words"]] if found["slices"]["words"] else []
+    return [*lines, *found["notes"], *([plan.collection.trap] if plan.collection.trap else [])]
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
@@ -252,6 +279,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         "slices": endpoint_attention.slice_leftovers(plan.picture, dead),
         "notes": plan.notes(rows),
     }
+    result["lines"] = lines_of(plan, result)
     done, path = delete_candidates(module, client, permission, "cilium-endpoints", plan.candidates, cleanup.prove)
     after = count_of(client, ENDPOINTS) if done is not None and done.deleted else plan.before
     result.update(answer_of(plan.candidates, done, before=plan.before, after=after, journal_path=path))

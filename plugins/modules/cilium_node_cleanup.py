@@ -65,8 +65,9 @@ options:
     default: []
   serve_waiting:
     description:
-      - Afterwards write an annotation to CiliumNodes that wait for a block, so that the operator looks at them again. It does not
-        by itself when a block becomes free.
+      - Afterwards clear the operator's error in the status of CiliumNodes that wait although a block is free, so that the operator
+        looks at them again. It does not by itself when a block becomes free. Needs the permission to patch
+        C(ciliumnodes/status).
     type: bool
     default: false
   serve_timeout:
@@ -124,13 +125,13 @@ pool_after:
   type: dict
   sample: {"free": 1, "waiting": ["w10"], "servable": ["w10"], "act": "restart the operator", "pools": []}
 served:
-  description: With O(serve_waiting), the CiliumNodes that were touched and got a block.
+  description: With O(serve_waiting), the CiliumNodes that got a block.
   returned: success
   type: list
   elements: str
   sample: ["w10"]
 still_waiting:
-  description: With O(serve_waiting), the CiliumNodes that were touched and got none in time.
+  description: With O(serve_waiting), the CiliumNodes that got none in time.
   returned: success
   type: list
   elements: str
@@ -148,6 +149,12 @@ notes:
   type: list
   elements: str
   sample: []
+lines:
+  description: The plan as text, one line each.
+  returned: success
+  type: list
+  elements: str
+  sample: ["9 CiliumNodes; 1 may go"]
 spared:
   description: Candidates that were not deleted, with the reason.
   returned: success
@@ -187,6 +194,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cilium_b
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cilium_node_cleanup import (
     NodeCleanup,
     NodeOptions,
+    NodePlan,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cilium_node_picture import (
     CILIUM_NODES,
@@ -199,6 +207,8 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cilium_p
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.dangling_cilium_nodes import causes_in_words
 from ansible_collections.podnet.upkeep.plugins.module_utils._options import auth_argument_spec, run_module
 from ansible_collections.podnet.upkeep.plugins.module_utils._run_options import progress_of
+
+_LINES = 20
 
 
 def options_of(params: dict[str, t.Any]) -> NodeOptions:
@@ -213,6 +223,24 @@ def options_of(params: dict[str, t.Any]) -> NodeOptions:
         accepted_risks=tuple(params["accepted_risks"]),
         namespace=params["namespace"],
     )
+
+
+def lines_of(plan: NodePlan, found: dict[str, t.Any]) -> list[str]:
+    """The plan as text for a terminal; ``found`` is the result so far."""
+    lines = [f"{len(plan.picture.whole)} CiliumNodes; {len(plan.candidates)} have outlived their Node and may go"]
+    lines += [f"goes: {one.name}: {one.evidence}" for one in plan.candidates[:_LINES]]
+    if len(plan.candidates) > _LINES:
+        lines.append(f"goes: and {len(plan.candidates) - _LINES} more")
+    lines += [f"stays: {' '.join(one['reasons'])}" for one in plan.kept[:_LINES]]
+    lines += [
+        f"share addresses: {' and '.join(one['nodes'])}: {one['act']} ({'; '.join(one['reasons'])})"
+        for one in found["conflicts"][:_LINES]
+    ]
+    pool = found["pool_before"]
+    if pool["free"] is not None:
+        waiting = f"; waiting: {', '.join(pool['waiting'][:_LINES])}" if pool["waiting"] else ""
+        lines.append(f"pool: {pool['free']} blocks are free{waiting}")
+    return [*lines, *found["notes"], *([pool["act"]] if pool["act"] else [])]
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
@@ -231,6 +259,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         "pool_before": pool,
         "notes": causes_in_words(plan.examined, plan.picture),
     }
+    result["lines"] = lines_of(plan, result)
     done, path = delete_candidates(module, client, permission, "cilium-nodes", plan.candidates, cleanup.prove)
     after = count_of(client, CILIUM_NODES) if done is not None and done.deleted else before
     result.update(answer_of(plan.candidates, done, before=before, after=after, journal_path=path))

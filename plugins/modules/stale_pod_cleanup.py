@@ -136,6 +136,12 @@ frees_addresses:
   returned: success
   type: dict
   sample: {"expected": 0, "reason": "Frees no addresses", "pods": [], "reused": 2, "endpoints_left": 0}
+lines:
+  description: The plan as text, one line each.
+  returned: success
+  type: list
+  elements: str
+  sample: ["40 pods have ended; 12 may go"]
 spared:
   description: Candidates that were not deleted, with the reason.
   returned: success
@@ -170,11 +176,13 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._errors import Input
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.stale_pod_cleanup import (
     StalePodCleanup,
     StalePodOptions,
+    StalePodPlan,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.stale_pods import PodRules
 from ansible_collections.podnet.upkeep.plugins.module_utils._options import auth_argument_spec, run_module
 
 _SHOWN = 100
+_LINES = 20
 
 
 def options_of(params: dict[str, t.Any]) -> StalePodOptions:
@@ -198,6 +206,17 @@ def options_of(params: dict[str, t.Any]) -> StalePodOptions:
     )
 
 
+def lines_of(plan: StalePodPlan) -> list[str]:
+    """The plan as text for a terminal."""
+    found = [f"{plan.ended} pods have ended; {len(plan.candidates)} may go"]
+    found += [f"goes: {one.namespace}/{one.name}: {one.evidence}" for one in plan.candidates[:_LINES]]
+    if len(plan.candidates) > _LINES:
+        found.append(f"goes: and {len(plan.candidates) - _LINES} more")
+    found += [f"stays: {count} by rule {rule}" for rule, count in sorted(plan.kept.items())]
+    found += [f"stuck: {one['pod']} {one['words']}" for one in plan.stuck[:_LINES]]
+    return [*found, f"addresses: {plan.frees_addresses['reason']}"]
+
+
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Plan, and unless in check mode delete."""
     options = options_of(module.params)
@@ -212,6 +231,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         "kept": dict(sorted(plan.kept.items())),
         "terminating": plan.stuck[:_SHOWN],
         "frees_addresses": plan.frees_addresses,
+        "lines": lines_of(plan),
         **answer_of(plan.candidates, done, before=plan.ended, after=plan.ended - deleted, journal_path=path),
     }
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding_kind import (
+    CLEAN_CILIUM_NODES,
     CRITICAL,
     NODE_CIDRS,
     WARNING,
@@ -32,7 +33,8 @@ KINDS: tuple[FindingKind, ...] = (
         "start.",
         CILIUM_NODE_CIDRS,
         "No safe automatic remedy, because it depends on the reason. No free block: see the pool. Free blocks: restart the "
-        "operator (kubectl -n kube-system rollout restart deployment/cilium-operator), which then serves waiting Nodes.",
+        "operator (kubectl -n kube-system rollout restart deployment/cilium-operator), which then serves waiting Nodes; or "
+        "podnet.upkeep.clean_cilium_nodes with clean_cilium_nodes_serve_waiting.",
     ),
     FindingKind(
         "cilium-node-cidr-not-booked",
@@ -52,7 +54,8 @@ KINDS: tuple[FindingKind, ...] = (
         "Two pods can get the same address; other Nodes send the traffic to one of the two only.",
         CILIUM_NODE_CIDRS,
         "No safe automatic remedy, because one side loses its addresses. Take the side with fewer pods: drain the Node, stop "
-        "its agent, delete its CiliumNode, restart the operator, start the agent, and recreate the pods that are left.",
+        "its agent, delete its CiliumNode, restart the operator, start the agent, and recreate the pods that are left. The plan "
+        "of podnet.upkeep.clean_cilium_nodes says which side to take.",
     ),
     FindingKind(
         "cilium-node-cidr-outside-pool",
@@ -110,9 +113,10 @@ KINDS: tuple[FindingKind, ...] = (
         "There are CiliumNodes whose Node does not exist. The subject says who has to delete them.",
         "They hold blocks of the pool, and other Nodes keep tunnels and routes to them.",
         "kubectl get ciliumnodes,nodes -o name; kubectl get apiservices | grep -v True",
-        "No safe automatic remedy, because a Node that is only being replaced comes back under the same name. Make sure that "
-        "the machine is gone, then delete the CiliumNode. When a whole class is stuck, mend its cause: an APIService that is "
-        "not available blocks the garbage collector, nodes-gc-interval=0 the operator.",
+        "Make sure that the machine is gone, then delete the CiliumNode. The playbook leaves it while anything uses its block, "
+        "or a Node comes back under its name. When a whole class is stuck, mend its cause: an APIService that is not available "
+        "blocks the garbage collector, nodes-gc-interval=0 the operator.",
+        CLEAN_CILIUM_NODES,
     ),
     FindingKind(
         "cilium-node-owner-differs",
@@ -124,7 +128,7 @@ KINDS: tuple[FindingKind, ...] = (
         "kubectl get node NODE -o jsonpath='{.metadata.uid}'; "
         "kubectl get ciliumnode NODE -o jsonpath='{.metadata.ownerReferences}'",
         "No safe automatic remedy, because pods of the earlier registration may still run. Restart the Node's agent: it "
-        "writes the CiliumNode again.",
+        "writes the CiliumNode again. Where no agent runs, podnet.upkeep.clean_cilium_nodes deletes it.",
     ),
     FindingKind(
         "cilium-node-missing",

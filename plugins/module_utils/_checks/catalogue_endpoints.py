@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding_kind import (
+    CLEAN_ENDPOINTS,
     CRITICAL,
     INFO,
     WARNING,
@@ -30,7 +31,8 @@ KINDS: tuple[FindingKind, ...] = (
         "identity can be had.",
         _AGENT,
         "No safe automatic remedy, because it depends on the state. waiting-for-identity: see the identities. Others: the "
-        "agent's log and `cilium-dbg endpoint log ID`; restart the Node's agent.",
+        "agent's log and `cilium-dbg endpoint log ID`; restart the Node's agent. The plan of podnet.upkeep.clean_endpoints "
+        "says which agents.",
     ),
     FindingKind(
         "endpoint-identity-init",
@@ -51,8 +53,9 @@ KINDS: tuple[FindingKind, ...] = (
         "It holds an identity, and other Nodes take its address for that identity: a new pod with this address gets the "
         "rights of the old one.",
         _LIST + "; kubectl get pods -A",
-        "No safe automatic remedy, because a pod may have been created since. The operator deletes them every "
-        "cilium-endpoint-gc-interval (5 minutes): see to it that it runs; then delete those that are left.",
+        "The operator deletes them every cilium-endpoint-gc-interval (5 minutes): see to it that it runs. The playbook deletes "
+        "those that were left alone for five minutes, each after another look for its pod.",
+        CLEAN_ENDPOINTS,
     ),
     FindingKind(
         "endpoint-of-replaced-pod",
@@ -61,8 +64,9 @@ KINDS: tuple[FindingKind, ...] = (
         "The CiliumEndpoint belongs to a pod with another uid than the one of the same name, as with StatefulSets.",
         "Other Nodes know the old address and identity only: traffic of the present pod is dropped where policies hold.",
         "kubectl get ciliumendpoint -n NAMESPACE NAME -o yaml; kubectl get pod -n NAMESPACE NAME -o yaml",
-        "No safe automatic remedy, because the agent may be about to write it. Delete the CiliumEndpoint, and the pod when "
-        "none appears within a minute.",
+        "Delete the CiliumEndpoint, and the pod when none appears within a minute. The playbook leaves those alone that an "
+        "agent has just written, or that have the address of the present pod.",
+        CLEAN_ENDPOINTS,
     ),
     FindingKind(
         "endpoint-of-terminal-pod",
@@ -71,7 +75,8 @@ KINDS: tuple[FindingKind, ...] = (
         "The pod of the CiliumEndpoint has succeeded or failed.",
         "They hold identities until the operator deletes them (cilium-endpoint-gc-interval, 5 minutes).",
         _LIST + "; kubectl get pods -A --field-selector status.phase=Succeeded",
-        "Nothing as long as the operator runs.",
+        "Nothing as long as the operator runs. The playbook deletes those of pods that ended more than five minutes ago.",
+        CLEAN_ENDPOINTS,
     ),
     FindingKind(
         "pod-without-endpoint",
@@ -82,7 +87,8 @@ KINDS: tuple[FindingKind, ...] = (
         "them either.",
         _AGENT + "; " + _LIST,
         "No safe automatic remedy, because only the pods' owner knows when they may restart. Restart the Node's agent; "
-        "delete the pods when that does not help.",
+        "delete the pods when that does not help (podnet.upkeep.clean_endpoints with clean_endpoints_recreate_pods evicts one "
+        "of each controller).",
     ),
     FindingKind(
         "endpoint-node-unknown",
@@ -93,7 +99,7 @@ KINDS: tuple[FindingKind, ...] = (
         "kubectl get ciliumendpoints -A -o custom-columns=NAME:.metadata.name,NODE:.status.networking.node; "
         "kubectl get nodes -o wide",
         "No safe automatic remedy, because a Node that got a new address still runs their pods: then restart its agent. "
-        "Otherwise delete the pods of the machine that is gone, and their endpoints go too.",
+        "Otherwise delete the pods of the machine that is gone, and then their endpoints with podnet.upkeep.clean_endpoints.",
     ),
     FindingKind(
         "endpoint-slice-inconsistent",

@@ -11,7 +11,7 @@ import typing as t
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ansible_collections.podnet.upkeep.plugins.module_utils._checks.catalogue import CATALOGUE, SEVERITIES
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.catalogue import CATALOGUE, REASSIGN, SEVERITIES
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,9 @@ class Finding:
         kind = CATALOGUE[self.id]
         variables: dict[str, t.Any] = {}
         command = ""
-        if kind.playbook is not None and self.subject.kind == "Node":
+        if kind.playbook is not None and kind.playbook != REASSIGN:
+            command = f"ansible-playbook -i INVENTORY {kind.playbook}"  # its plan says what of it may be mended
+        elif kind.playbook is not None and self.subject.kind == "Node":
             variables = {"reassign_pod_cidrs_nodes": [self.subject.name]}
             command = f"ansible-playbook -i INVENTORY {kind.playbook} -e '{json.dumps(variables)}'"
         return {"text": kind.remedy, "playbook": kind.playbook, "variables": variables, "command": command}

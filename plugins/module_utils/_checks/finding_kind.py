@@ -11,6 +11,8 @@ from dataclasses import dataclass
 CRITICAL, WARNING, INFO = "critical", "warning", "info"
 SEVERITIES = (CRITICAL, WARNING, INFO)
 REASSIGN = "podnet.upkeep.reassign_pod_cidrs"
+CLEAN_ENDPOINTS = "podnet.upkeep.clean_endpoints"
+CLEAN_CILIUM_NODES = "podnet.upkeep.clean_cilium_nodes"
 # commands to verify by hand that several kinds share
 NODE_CIDRS = "kubectl get nodes -o custom-columns=NODE:.metadata.name,CIDRS:.spec.podCIDRs"
 CONTROLLER_MANAGER_FLAGS = (

@@ -4,18 +4,19 @@
 # For internal use of this collection only; the interface may change in any release.
 """The blocks of Cilium's pools as an operator that starts now counts them, and CiliumNodes that wait for one.
 
-The operator of cluster-pool mode tries again only when the waiting CiliumNode changes, or when it starts: a block that
-becomes free serves nobody by itself (seen with 1.18.4). Any write to the CiliumNode is a change; an annotation does.
+A block that becomes free serves nobody by itself: the operator of cluster-pool mode tries again only when the spec or the
+status of the waiting CiliumNode changes, or when it starts (seen with 1.18.4; it compares neither annotations nor labels). So
+the error that it has written into the status is taken away: it looks again, and writes it again where nothing is free.
 """
 
 from __future__ import annotations
 
-import datetime
 import typing as t
 from collections.abc import Mapping, Sequence
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.cilium_ipam_demand import lacks, waiting_by_pool
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.cilium_ipam_pools import summaries
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.cilium_ipam_view import operator_error
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import ApiError
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cilium_node_picture import (
@@ -24,8 +25,6 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cilium_n
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.waiting import Clock
 
-#: Annotation by which a waiting CiliumNode is changed; its value is the time.
-ASKED_AGAIN = "podnet.upkeep/asked-again"
 _SHOWN = 5
 _POLL = 0.5
 
@@ -50,8 +49,8 @@ def pool_report(picture: NodePicture) -> dict[str, t.Any]:
         more = f" and {len(servable) - _SHOWN} more" if len(servable) > _SHOWN else ""
         act = (
             f"Blocks are free, and CiliumNodes wait for one ({', '.join(servable[:_SHOWN])}{more}): the operator tries again "
-            "only when such a CiliumNode changes, or when it starts. Restart the operator (podnet.upkeep.restart_cilium), or "
-            "have the CiliumNodes touched (serve_waiting)."
+            "only when the spec or status of such a CiliumNode changes, or when it starts. Restart the operator "
+            "(podnet.upkeep.restart_cilium), or have its error cleared in their status (serve_waiting)."
         )
     free = sum(ipam.books.free(key) for key in ipam.books.pools)
     return {"pools": summaries(ipam), "free": free, "waiting": names, "servable": servable, "act": act}
@@ -60,13 +59,12 @@ def pool_report(picture: NodePicture) -> dict[str, t.Any]:
 def serve_waiting(
     client: KubeClient, names: Sequence[str], *, timeout: float, clock: Clock | None = None
 ) -> tuple[list[str], list[str]]:
-    """Touch these CiliumNodes and wait until they have a block; (served, still waiting after ``timeout`` seconds).
+    """Clear the operator's error of these CiliumNodes and wait; (served, still waiting after ``timeout`` seconds).
 
-    One that has a block by now is left alone. Raises ApiError.
+    One that has a block by now, or no error yet, is left alone. Raises ApiError.
     """
     clock = clock or Clock()
-    stamp = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    asked = [name for name in names if _touch(client, name, stamp)]
+    asked = [name for name in names if _clear_error(client, name)]
     end = clock.now() + timeout
     left = list(asked)
     while left and clock.now() < end:
@@ -75,14 +73,14 @@ def serve_waiting(
     return [name for name in asked if name not in left], left
 
 
-def _touch(client: KubeClient, name: str, stamp: str) -> bool:
+def _clear_error(client: KubeClient, name: str) -> bool:
     path = f"{CILIUM_NODES}/{name}"
     found = client.find(path)
-    if found is None or _has_block(found):
+    if found is None or _has_block(found) or not operator_error(found):
         return False
     guard = {"uid": found["metadata"]["uid"], "resourceVersion": found["metadata"]["resourceVersion"]}
     try:
-        client.patch(path, {"metadata": {**guard, "annotations": {ASKED_AGAIN: stamp}}})
+        client.patch(f"{path}/status", {"metadata": guard, "status": {"ipam": {"operator-status": {"error": None}}}})
     except ApiError as error:
         if error.status not in (404, 409):  # whoever changed it has made the operator look as well
             raise
