@@ -9,9 +9,13 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping
 
-from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import AuditSettings
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.settings import AuditSettings
+from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cidr import CidrError
-from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_manager import settings_from_options
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_manager import (
+    AllocatorSettings,
+    settings_from_options,
+)
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
 
 
@@ -44,3 +48,19 @@ def audit_settings(options: Mapping[str, t.Any]) -> AuditSettings:
     if not factor >= 0:
         raise InputError(f"headroom_factor: {factor} is not a factor; give a number that is not negative, such as 2.0.")
     return AuditSettings(allocator=allocator, headroom_factor=float(factor))
+
+
+def allocator_in_force(options: Mapping[str, t.Any], client: KubeClient) -> AllocatorSettings:
+    """The allocator's settings as stated, else as the cluster shows them, which takes a picture of all of it.
+
+    What reads the cluster is imported only then: to compile it takes longer than most of a Node's steps. Raises InputError,
+    ApiError.
+    """
+    settings = audit_settings(options)
+    if settings.allocator is not None:
+        return settings.allocator
+
+    from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
+    from ansible_collections.podnet.upkeep.plugins.module_utils._cluster import live
+
+    return Context(live.collect(client), settings).allocator

@@ -231,11 +231,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._audit_options import (
     allocator_argument_spec,
-    audit_settings,
+    allocator_in_force,
 )
-from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
-from ansible_collections.podnet.upkeep.plugins.module_utils._cluster import live
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_manager import AllocatorSettings
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations import before_image
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.host_readiness import HostQuestion
@@ -258,13 +256,11 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._run_options import 
 
 def allocator_settings(module: AnsibleModule, client: KubeClient) -> AllocatorSettings:
     """Which podCIDRs are right: only the steps that look at new ones need to know, and ask the cluster for it."""
-    settings = audit_settings(module.params)
-    if settings.allocator is not None:
-        return settings.allocator
     chosen = module.params["pod_cidrs"] or module.params["keep_pod_cidrs"]
-    if module.params["state"] not in ("precreated", "registered", "restored", *(("captured",) if chosen else ())):
+    looks = module.params["state"] in ("precreated", "registered", "restored", *(("captured",) if chosen else ()))
+    if not looks and module.params["allocator"] is None:
         return AllocatorSettings()
-    return Context(live.collect(client), settings).allocator
+    return allocator_in_force(module.params, client)
 
 
 def result_of(module: AnsibleModule, outcome: Outcome) -> dict[str, t.Any]:

@@ -88,11 +88,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._audit_options import (
     allocator_argument_spec,
-    audit_settings,
+    allocator_in_force,
 )
-from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
-from ansible_collections.podnet.upkeep.plugins.module_utils._cluster import live
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.host_readiness import HostQuestion, report_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.image_store import ImageStore
@@ -118,10 +116,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
             f"name: there is no before-image of Node {params['name']} in {params['state_dir']}, so there is nothing to "
             "compare it with."
         )
-    settings = audit_settings(params)
-    allocator = (
-        settings.allocator if settings.allocator is not None else Context(live.collect(client), settings).allocator
-    )
+    allocator = allocator_in_force(params, client)
     heartbeat = heartbeat_of(params, client, check_mode=module.check_mode)
     if heartbeat is not None:
         heartbeat()

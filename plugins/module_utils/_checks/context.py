@@ -9,9 +9,9 @@ from __future__ import annotations
 import functools
 import ipaddress
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.cilium_view import CiliumView
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.settings import AuditSettings
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.allocator import find_settings, kubeadm_flags
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import (
     ClusterState,
@@ -27,15 +27,9 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_m
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.ipam_model import IpamEvidence, IpamModel, detect
 
+__all__ = ["AuditSettings", "Context"]
+
 _GKE_LABEL = "cloud.google.com/gke-nodepool"
-
-
-@dataclass(frozen=True)
-class AuditSettings:
-    """What a user may state: the allocator's settings, and how many times the Nodes the pool should hold."""
-
-    allocator: AllocatorSettings | None = None
-    headroom_factor: float = 2.0
 
 
 class Context:
