@@ -142,7 +142,11 @@ def problems(picture: Picture, limits: Limits, contents: Section | None = None) 
             )
     if contents:
         beat = contents["heartbeat"]
-        if beat is not None and (beat["age_seconds"] is None or beat["age_seconds"] > 2 * HEARTBEAT_SECONDS):
+        if beat is None and contents["identities"]["masters"]:
+            found.append(
+                "There is no heartbeat of the operator: it has not run for a quarter of an hour, or for a minute only."
+            )
+        elif beat is not None and (beat["age_seconds"] is None or beat["age_seconds"] > 2 * HEARTBEAT_SECONDS):
             found.append(
                 f"The last heartbeat of the operator is {beat['time'] or 'no time'}; it writes one each minute."
             )
