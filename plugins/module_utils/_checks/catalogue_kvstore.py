@@ -14,7 +14,11 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding_kind
 )
 
 _STATUS = "kubectl -n kube-system exec POD_OF_THE_AGENT -c cilium-agent -- cilium-dbg status | grep KVStore"
-_ETCD = "etcdctl --cluster endpoint status -w table; etcdctl alarm list (with the certificates of the store)"
+_ETCD = (
+    "etcdctl endpoint status --cluster -w table; etcdctl alarm list (with the certificates of the store), or "
+    "ansible-playbook podnet.upkeep.audit_kvstore"
+)
+_MAINTAIN = "podnet.upkeep.maintain_kvstore"
 _KEYS = (
     "kubectl -n kube-system exec POD_OF_THE_AGENT -c cilium-agent -- "
     "cilium-dbg kvstore get --recursive cilium/state/identities/v1"
@@ -49,8 +53,10 @@ KINDS: tuple[FindingKind, ...] = (
         "etcd has raised the alarm NOSPACE: its database reached its quota.",
         "Nothing can be written until the alarm is disarmed: no identity is allocated, leases of Nodes expire.",
         _ETCD,
-        "No safe automatic remedy yet, because it needs the certificates of the store and one member at a time: compact, "
-        "defragment each member, then disarm the alarm; the playbook maintain_kvstore is to do this.",
+        "Give the playbook the certificates of the store (maintain_kvstore_etcd_secret, or files). It takes a snapshot, forgets old "
+        "revisions, defragments one member after the other, and disarms the alarm when all are below their quota. When it is "
+        "the API server's own etcd, set maintain_kvstore_lock to local.",
+        _MAINTAIN,
     ),
     FindingKind(
         "kvstore-database-large",
@@ -59,8 +65,9 @@ KINDS: tuple[FindingKind, ...] = (
         "The database is used to four fifths of its quota (or of etcd's usual quota, or of the 8 GiB that etcd advises at most).",
         "At its quota etcd refuses every write.",
         _ETCD,
-        "No safe automatic remedy yet, because defragmenting blocks a member: compact, and defragment one member at a time; the "
-        "playbook maintain_kvstore is to do this. Where most of it is in use, find out which keys grow.",
+        "The playbook forgets old revisions and defragments one member after the other, and does nothing where little is to be "
+        "gained. Where most of it is in use, find out which keys grow.",
+        _MAINTAIN,
     ),
     FindingKind(
         "kvstore-heartbeat-late",
@@ -111,7 +118,8 @@ KINDS: tuple[FindingKind, ...] = (
         "Locks of agents that died delay allocation until their lease ends; the operator removes stale ones in its second round.",
         "kubectl -n kube-system exec POD_OF_THE_AGENT -c cilium-agent -- "
         "cilium-dbg kvstore get --recursive cilium/state/identities/v1/locks",
-        "Nothing to do: look twice, and see the operator when the same locks are still there.",
+        "Nothing to do, because a lock goes with its lease, and the operator removes what a living holder never gives back: "
+        "podnet.upkeep.audit_kvstore looks twice and names holders that keep theirs.",
     ),
     FindingKind(
         "kvstore-unobserved",
