@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,34 +14,43 @@ from typing import Any
 import pytest
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.deletion_candidate import DeletionLimits
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.deletion_journal import DeletionJournal
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.identity_cleanup import IdentityCleanup
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.identity_cleanup_plan import (
     CleanupOptions,
     CleanupPlan,
     Planning,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.identity_picture import IdentityPicture
-from harness.playbook import run_playbook
-from integration.identity_cluster import (
+from harness.faults import kill_api_server, start_api_server
+from harness.identity_cluster import (
+    DEAD,
+    HEARTBEAT,
     IDENTITIES,
     INTERVAL,
+    OPERATOR_ONLY,
+    PODS,
     SYNC,
     TIMEOUT,
     Generated,
     Generator,
     create_all,
+    identity,
+    pod,
     prepare,
     restart_operator,
+    security_labels,
     spec,
     there,
     wait,
 )
+from harness.playbook import run_playbook
 from testbed import Testbed
 
-pytestmark = pytest.mark.testbed
+from .identity_races import race
 
-#: What the operator deletes and we do not: it looks at endpoints only, and at all numbers.
-OPERATOR_ONLY = ("pending", "deleting", "foreign", "uncertain", "changed-labels")
-DEAD = ("leaked", "marked", "duplicate", "other-labels")
+pytestmark = pytest.mark.testbed
 
 
 def planned(testbed: Testbed) -> CleanupPlan:
@@ -96,6 +107,9 @@ def deleted_by_operator(testbed: Testbed, before: set[str], expected: set[str]) 
     wait(lambda: not expected & set(there(testbed)), "the deletions of the operator", 180)
     left = settled(testbed, 2 * TIMEOUT + 2 * INTERVAL)
     testbed.cilium.stop()
+    # its Lease is young for another two minutes, so what says that nobody collects is the interval
+    config = "/api/v1/namespaces/kube-system/configmaps/cilium-config"
+    testbed.client.patch(config, {"data": {"identity-gc-interval": "0s"}})
     return before - left
 
 
@@ -169,3 +183,71 @@ def journal_has(folder: Path, generated: Generated, expected: set[str]) -> None:
     assert set(written) == expected
     for name, one in written.items():
         assert one["security-labels"] == generated.identities[name]["security-labels"]
+
+
+def test_nothing_in_use_is_deleted(cluster: Testbed, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Agents begin to use identities before the mark, after it, and while they are deleted; pods come; names are used anew."""
+    counts = race(cluster, tmp_path, seed=1, count=700, rate=36)
+    assert counts["races"] >= 300
+    with capsys.disabled():
+        print(f"\n{json.dumps(dict(sorted(counts.items())))}")
+
+
+@pytest.mark.long
+def test_nothing_in_use_is_deleted_in_10000_races(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same, by thousands."""
+    total: Counter[str] = Counter()
+    seed = 1
+    with Testbed.up(spec(f"id-races-{os.getpid()}")) as testbed:
+        prepare(testbed)
+        testbed.cilium.stop()
+        while total["races"] < 10_000:
+            seed += 1
+            total += race(testbed, tmp_path, seed=seed, count=3000, rate=75)
+    with capsys.disabled():
+        print(f"\n{seed - 1} runs: {json.dumps(dict(sorted(total.items())))}")
+
+
+def restart_api_server(testbed: Testbed) -> None:
+    """Kill it and start it again; its port is free only when the last connection of the old one has ended."""
+    kill_api_server(testbed)
+    for _attempt in range(20):
+        try:
+            start_api_server(testbed)
+            return
+        except TimeoutError as error:
+            if "address already in use" not in str(error):
+                raise
+            time.sleep(0.5)
+    raise AssertionError("the port of the API server stays in use")
+
+
+def test_an_api_server_that_restarts(cluster: Testbed, tmp_path: Path) -> None:
+    """While marks stand: watches are lost, versions are too old for the new one (410), and everything is listed again."""
+    numbers = range(2000, 2030)
+    create_all(cluster.client, [(IDENTITIES, identity(one, security_labels(app=f"again-{one}"))) for one in numbers])
+    time.sleep(2 * TIMEOUT + 1)
+    client = KubeClient.from_options({"kubeconfig": str(cluster.kubeconfig)})
+    picture = IdentityPicture(client, relist_seconds=0)  # follow, however small
+    plan = Planning(client, CleanupOptions(identities=tuple(numbers)), picture).plan()
+    assert names(plan) == {str(one) for one in numbers}
+    restarted = threading.Event()
+
+    def heartbeat() -> str:
+        """Called in the wait for the grace, when all are marked."""
+        if not restarted.is_set() and HEARTBEAT in str(there(cluster)["2029"]["metadata"]):
+            restarted.set()
+            restart_api_server(cluster)
+            cluster.client.patch(f"{IDENTITIES}/2001", {"metadata": {"annotations": {HEARTBEAT: None}}})
+            cluster.client.create(PODS, pod("late", "", app="again-2002"))
+        return ""
+
+    limits = DeletionLimits(batch_size=10)
+    cleanup = IdentityCleanup(client, limits, picture=picture, heartbeat=heartbeat)
+    result = cleanup.run(plan, lambda: DeletionJournal.create(str(tmp_path), "identities"))
+    assert restarted.is_set() and not result.deletion.stopped
+    assert {one.name for one, _reason in result.deletion.spared} == {"2001", "2002"}
+    assert {"2001", "2002"} <= set(there(cluster)) and len(result.deletion.deleted) == 28
+    lists = picture.lists.lists.values()
+    assert sum(one.lost for one in lists) >= 1, "no watch was refused"
+    assert sum(one.followed for one in lists) >= 1, "no watch was followed"
