@@ -190,6 +190,90 @@ def test_an_answer_that_is_lost_is_looked_into(tmp_path: Path, status: int, afte
     assert ("answer was lost" in content.entries[candidates[2].uid].note) is after
 
 
+def test_a_request_that_lands_late_is_ours(tmp_path: Path) -> None:
+    """The look after a lost answer may come too early: the server may still be at it."""
+    time = FakeTime()
+    with FakeApi() as api:
+        (candidate,) = add_identities(api, 1)
+        api.faults.append(Fault("DELETE", candidate.path))
+
+        def land(request: Any) -> None:
+            if request.method == "DELETE":
+                api.store.objects.pop(candidate.path)
+
+        api.before_request = land
+        result, content = delete(api, [candidate], tmp_path, DeletionLimits(concurrency=1), clock=time.clock)
+        assert api.count("DELETE") == 2
+    assert (len(result.deleted), result.spared) == (1, [])
+    assert "answer was lost" in content.entries[candidate.uid].note
+
+
+def test_what_waits_for_a_finalizer_is_told(tmp_path: Path) -> None:
+    with FakeApi() as api:
+        (candidate,) = add_identities(api, 1)
+        api.store.sticky_pods.add(candidate.name)
+        api.store.objects[candidate.path]["metadata"]["finalizers"] = ["example.com/wait"]
+        result, content = delete(api, [candidate], tmp_path)
+    assert (len(result.deleted), result.finalizing, result.stopped) == (1, 1, "")
+    assert outcomes(content) == {"finalizing": 1}
+    assert "waits for example.com/wait" in content.entries[candidate.uid].note
+
+
+def test_a_kind_that_is_not_served_any_more_stops_the_run(tmp_path: Path) -> None:
+    with FakeApi() as api:
+        candidates = add_identities(api, 3)
+        api.faults.append(Fault("DELETE", "identities", 404, "404 page not found", times=9))
+        result, content = delete(api, candidates, tmp_path, DeletionLimits(concurrency=1))
+    assert "could not be deleted" in result.stopped
+    assert outcomes(content) == {"refused": 1, "not-sent": 2}
+
+
+def test_what_is_gone_already_is_no_deed_of_ours(tmp_path: Path) -> None:
+    with FakeApi() as api:
+        candidates = add_identities(api, 3)
+        del api.store.objects[candidates[1].path]
+        result, content = delete(api, candidates, tmp_path)
+    assert [(one.name, reason) for one, reason in result.spared] == [("1001", "gone already")]
+    assert outcomes(content) == {"deleted": 2, "gone": 1}
+
+
+def test_a_proof_that_became_too_old_is_made_again(tmp_path: Path) -> None:
+    time = FakeTime()
+    proofs: list[list[str]] = []
+
+    def prove(batch: Sequence[Candidate]) -> dict[str, str]:
+        proofs.append([one.name for one in batch])
+        return {}
+
+    with FakeApi() as api:
+        candidates = add_identities(api, 4)
+        throttled = status_body(429, "TooManyRequests", "slow down")
+        api.faults.append(Fault("DELETE", candidates[1].path, 429, throttled, {"Retry-After": "40"}))
+        result, _content = delete(
+            api, candidates, tmp_path, DeletionLimits(concurrency=1), clock=time.clock, prove=prove
+        )
+    assert proofs == [["1000", "1001", "1002", "1003"], ["1002", "1003"]]
+    assert (len(result.deleted), result.remaining) == (4, 0)
+
+
+def test_a_journal_that_cannot_be_written_stops_before_the_requests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with FakeApi() as api:
+        candidates = add_identities(api, 4)
+        journal = DeletionJournal.create(str(tmp_path), "identities")
+        monkeypatch.setattr("os.fdatasync", _no_space)
+        client = KubeClient.from_options(api.options)
+        result = GuardedDeletion(client, DeletionLimits(), journal=journal, prove=lambda batch: {}).run(candidates)
+        assert api.count("DELETE") == 0
+    assert "No space left on device" in result.stopped
+    assert result.remaining == 4
+
+
+def _no_space(_handle: int) -> None:
+    raise OSError(28, "No space left on device")
+
+
 def test_a_server_error_that_stays_stops_the_run(tmp_path: Path) -> None:
     time = FakeTime()
     with FakeApi() as api:
