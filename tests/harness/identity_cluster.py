@@ -12,9 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from testbed import CiliumOperatorSpec, KwokSpec, NoSuchTestbedError, Testbed, TestbedSpec, take_down
+from testbed import CiliumOperatorSpec, KwokSpec, NoSuchTestbedError, Testbed, TestbedSpec
 from testbed.cilium_operator import CiliumOperator
 from testbed.objects import AGENT_NODE, OPERATOR_NODE
+from testbed.testbed import take_down
 
 IDENTITIES = "/apis/cilium.io/v2/ciliumidentities"
 ENDPOINTS = "/apis/cilium.io/v2/namespaces/default/ciliumendpoints"
@@ -72,8 +73,12 @@ def prepare(testbed: Testbed) -> None:
     testbed.kwok.create_nodes(2, prefix="w")
     testbed.client.patch(f"/api/v1/nodes/{SOUND}", {"metadata": {"labels": {**AGENT_NODE, **OPERATOR_NODE}}})
     apps = "/apis/apps/v1/namespaces/kube-system"
-    for path, key in (("deployments/cilium-operator", "readyReplicas"), ("daemonsets/cilium", "numberReady")):
-        wait(lambda path=path, key=key: testbed.client.get(f"{apps}/{path}").get("status", {}).get(key), path)
+
+    def ready(path: str, key: str) -> Any:
+        return testbed.client.get(f"{apps}/{path}").get("status", {}).get(key)
+
+    wait(lambda: ready("deployments/cilium-operator", "readyReplicas"), "the operator's pod")
+    wait(lambda: ready("daemonsets/cilium", "numberReady"), "the agent's pod")
     wait(
         lambda: testbed.client.find("/api/v1/namespaces/default/serviceaccounts/default"), "the ServiceAccount default"
     )
