@@ -16,7 +16,10 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.deletion
     DeletionLimits,
     DeletionResult,
 )
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.deletion_journal import DeletionJournal
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.deletion_journal import (
+    DeletionJournal,
+    unfinished_journals,
+)
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.deletion_reconciliation import (
     cluster_of,
     reconcile,
@@ -81,16 +84,24 @@ def permission_of(params: Mapping[str, t.Any], client: KubeClient, *, check_mode
     return RunPermission(client, options)
 
 
+def complete_journals(params: Mapping[str, t.Any], client: KubeClient, subject: str) -> None:
+    """Complete journals of runs of the same subject and cluster that were killed.
+
+    Call it when there is nothing to delete: ``journal_of`` does it itself. Not for check mode.
+    Raises InputError, DeletionJournalError, ApiError.
+    """
+    if unfinished_journals(params["journal_path"], subject):
+        reconcile(client, params["journal_path"], subject, cluster_of(client))
+
+
 def journal_of(params: Mapping[str, t.Any], client: KubeClient, subject: str) -> DeletionJournal:
     """The journal of this run, a new file in ``journal_path``; call it only when there is something to delete.
 
-    Journals of runs of the same subject and cluster that were killed are completed first. Not for check mode.
-    Raises InputError, DeletionJournalError, ApiError.
+    Journals of killed runs are completed first. Not for check mode. Raises InputError, DeletionJournalError, ApiError.
     """
-    cluster = cluster_of(client)
-    reconcile(client, params["journal_path"], subject, cluster)
+    complete_journals(params, client, subject)
     holder = str((params.get("run") or {}).get("holder") or "")
-    return DeletionJournal.create(params["journal_path"], subject, cluster, holder)
+    return DeletionJournal.create(params["journal_path"], subject, cluster_of(client), holder)
 
 
 def answer_of(

@@ -12,6 +12,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._deletion_options import (
+    complete_journals,
     journal_of,
     limits_of,
     permission_of,
@@ -49,8 +50,11 @@ def delete_candidates(
     ``subject`` names the kind of run in the journal. Raises InputError, DeletionJournalError, ApiError.
     """
     limits = limits_of(module.params)
-    if module.check_mode or not candidates or limits.max_deletions == 0:
-        return (None, "") if module.check_mode or not candidates else (DeletionResult(remaining=len(candidates)), "")
+    if module.check_mode:
+        return None, ""
+    if not candidates or limits.max_deletions == 0:
+        complete_journals(module.params, client, subject)
+        return (DeletionResult(remaining=len(candidates), limited=True), "") if candidates else (None, "")
     journal = journal_of(module.params, client, subject)
     progress = progress_of(module.params)
     engine = GuardedDeletion(client, limits, prove=prove, journal=journal, heartbeat=permission, progress=progress)

@@ -194,6 +194,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeC
 from ansible_collections.podnet.upkeep.plugins.module_utils._deletion_options import (
     DeletionStoppedError,
     answer_of,
+    complete_journals,
     deletion_argument_spec,
     journal_of,
     limits_of,
@@ -265,8 +266,11 @@ def _clean(module: AnsibleModule, client: KubeClient, planning: Planning, cleanu
     plan = planning.plan()
     for reason in plan.reasons if plan.verdict in ("off", "broken", "slow") else ():
         module.warn(f"The cilium-operator's collection is {plan.verdict}: {reason}. What is deleted now leaks again.")
-    if module.check_mode or not plan.candidates:
+    if module.check_mode:
         return _answer(plan, None, bool(plan.candidates))
+    if not plan.candidates:
+        complete_journals(module.params, client, _SUBJECT)
+        return _answer(plan, None, changed=False)
     result = cleanup.run(plan, lambda: journal_of(module.params, client, _SUBJECT))
     return _answer(plan, result, bool(result.marked or result.deletion.deleted))
 
