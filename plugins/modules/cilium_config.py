@@ -258,7 +258,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     memory = plan.memory(change, now, params["profile"] or "", remember=params["remember"])
     changed = bool(change) or memory != seen.memory
     result = config_map.write(seen, change, memory, dry_run=module.check_mode) if changed else seen
-    by_key = restarts(plan.keys, release)
+    by_key = restarts(plan.keys, result.data, release)
     owners = owners_of(seen.obj["metadata"])
     for owner in owners:
         if change:

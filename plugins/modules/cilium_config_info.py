@@ -184,7 +184,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     namespace, release = namespace_of(params, context), release_of(params, context)
     config = CiliumConfigMap(client, namespace).read()
     keys = list(dict.fromkeys(params["keys"]))
-    by_key = restarts(keys, release)
+    by_key = restarts(keys, config.data, release)
     named = {*components_of(by_key), *params["components"]}
     components = [word for word in ("operator", "agents") if word in named]
     values = {key: config.data.get(key) for key in keys}

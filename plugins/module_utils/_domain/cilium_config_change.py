@@ -53,6 +53,7 @@ GUARDED: Mapping[str, tuple[str, str]] = {
     ),
     "labels": (LABELS, "it gives pods other identities, so that there are more of them until all pods are renewed"),
 }
+LABEL_KEYS = frozenset({"labels", "label-prefix-file"})
 _INTERVAL, _TIMEOUT = "identity-gc-interval", "identity-heartbeat-timeout"
 _KEY_RISK = "unknown-key"
 
@@ -173,9 +174,19 @@ def start_problems(config: Mapping[str, str], release: Release | None) -> dict[s
     return found
 
 
-def restarts(keys: Collection[str], release: Release | None) -> dict[str, list[str]]:
-    """{key: programs that read it when they start}: agent, operator, both or none; unknown keys have none."""
-    return {key: list(owners(key, release)) for key in sorted(keys)}
+def restarts(keys: Collection[str], config: Mapping[str, str], release: Release | None) -> dict[str, list[str]]:
+    """{key: programs that read it when they start}: agent, operator, both or none; unknown keys have none.
+
+    No help text of the operator lists the label filter, and yet it reads it where it manages identities (seen with 1.18.4).
+    """
+    manages = config.get("identity-management-mode", "agent").strip() in ("operator", "both")
+    found = {}
+    for key in sorted(keys):
+        readers = list(owners(key, release))
+        if manages and key in LABEL_KEYS and OPERATOR not in readers:
+            readers.append(OPERATOR)
+        found[key] = readers
+    return found
 
 
 def helm_values(change: Change, release: Release | None) -> dict[str, t.Any]:
