@@ -47,6 +47,13 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.reassign
     head_lines,
     node_lines,
 )
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.refusals_network import network_agents
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.refusals_other_runs import other_runs
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.refusals_webhooks import (
+    only_on,
+    read_webhooks,
+    without_endpoint,
+)
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_permissions import missing_run_permissions
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.scheduling import node_path, uid_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.waiting import Pending, wait_for
@@ -109,6 +116,9 @@ def make_plan(client: KubeClient, context: Context, options: PlanOptions) -> Pla
         others += other_maintenance.reboots(client, context)
         risks, warnings = other_maintenance.cluster_autoscaler(client, plans)
         others += risks
+    if plans and not refusals:  # else something of what follows may be forbidden
+        others += network_agents(client, context, ours)
+        others += _webhooks(client, plans, options)
     refusals += standing(others, options.accepted_risks)
     _add_block_refusals(context, plans)
     if not options.nodes:
@@ -123,6 +133,15 @@ def make_plan(client: KubeClient, context: Context, options: PlanOptions) -> Pla
         pools=context.pool_summaries(),
         basis=basis_of(_cluster_uid(client), context, options, plans),
     )
+
+
+def _webhooks(client: KubeClient, plans: Sequence[NodePlan], options: PlanOptions) -> list[Objection]:
+    """Webhooks that nobody answers for; those that only one of our Nodes answers for are refusals of that Node."""
+    webhooks = read_webhooks(client)
+    for plan in plans:
+        if not plan.resume_step:  # else it is out already
+            plan.refusals += [one.sentence for one in standing(only_on(webhooks, plan.name), options.accepted_risks)]
+    return without_endpoint(webhooks)
 
 
 def read_context(client: KubeClient, settings: t.Any) -> Context:
@@ -173,6 +192,9 @@ def _objections_of_cluster(client: KubeClient, context: Context, options: PlanOp
     if not found:
         found += cluster_preflight.garbage_collection(client)
         found += cluster_preflight.controller_manager(client, settle_seconds=options.settle_seconds)
+        if options.journal is not None:
+            own = options.journal.name.removeprefix("podnet-upkeep-")
+            found += other_runs(client, own, options.journal.namespace)
         if objects:
             found += other_maintenance.cluster_cidr_allocator(client, settle_seconds=options.settle_seconds)
     return standing(found, options.accepted_risks)

@@ -9,16 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cluster_preflight import Objection
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cluster_preflight import (
+    Objection,
+    missing_permissions,
+)
 
 
 def missing(client: KubeClient, permissions: Iterable[tuple[str, str, str, str]]) -> list[Objection]:
     """One objection that names all of them, or none. ``permissions``: (verb, resource, group, subresource)."""
-    lacking = [
-        f"{verb} {resource}{'/' + subresource if subresource else ''}{'.' + group if group else ''}"
-        for verb, resource, group, subresource in permissions
-        if not client.allowed(verb, resource, group=group, subresource=subresource)
-    ]
-    if not lacking:
-        return []
-    return [Objection("permission-missing", f"The credentials may not: {', '.join(lacking)}")]
+    return missing_permissions(client, permissions)
