@@ -31,6 +31,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.guarded_
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.object_times import clock_of_server
 
 _SHOWN = 100
+_AGENTS = 5
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class EndpointPlan:
         found = []
         if not self.picture.served:
             found.append("The cluster serves no CiliumEndpoints.")
+        found += _unasked(self.picture)
         if self.candidates and self.collection.verdict == HEALTHY:
             found.append(
                 f"The operator deletes dead endpoints itself ({'; '.join(self.collection.reasons)}), but for those of replaced "
@@ -88,6 +90,7 @@ class EndpointCleanup:
         self._client = client
         self._options = options
         self._concurrency = concurrency
+        self._around = Surroundings((), ())
 
     def plan(self) -> EndpointPlan:
         """Read the cluster and judge its endpoints. Raises RefusedError for an incomplete picture, ApiError."""
@@ -145,6 +148,17 @@ class EndpointCleanup:
             frozenset(name for name, path in cilium_nodes.items() if found[path] is not None),
             self._around.agents_have,
         )
+
+
+def _unasked(picture: EndpointPicture) -> t.Iterator[str]:
+    """What the agents that were to be asked did not say."""
+    state = picture.context.state
+    if "agents" in state.unknown:
+        yield f"No agent could be asked: {state.unknown['agents']}."
+    failed = [f"{one.get('node')} ({one['error']})" for one in state.of("agents") if one.get("error")]
+    if failed:
+        more = f" and {len(failed) - _AGENTS} more" if len(failed) > _AGENTS else ""
+        yield f"Agents that did not answer: {', '.join(failed[:_AGENTS])}{more}."
 
 
 def _pod_path(endpoint: JsonObject) -> str:

@@ -55,7 +55,10 @@ class Unready(t.NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class EndpointPicture:
-    """``suspects``: whole endpoints that do not clearly live. ``identities``: {identity: endpoints that name it}."""
+    """``suspects``: whole endpoints that do not clearly live. ``identities``: {identity: endpoints that name it}.
+
+    ``pods`` are pruned, by (namespace, name).
+    """
 
     context: Context
     now: datetime.datetime
@@ -65,18 +68,12 @@ class EndpointPicture:
     unready: list[Unready]
     identities: Mapping[int, int]
     around: Surroundings
+    pods: Mapping[tuple[str, str], Mapping[str, t.Any]]
 
     def pod(self, endpoint: Mapping[str, t.Any]) -> Mapping[str, t.Any] | None:
         """The pod of this name, as the list had it."""
         namespace, name, _uid = dead_endpoints.pod_of(endpoint)
         return self.pods.get((namespace, name))
-
-    @property
-    def pods(self) -> Mapping[tuple[str, str], Mapping[str, t.Any]]:
-        """{(namespace, name): pod}."""
-        return self._pods
-
-    _pods: Mapping[tuple[str, str], Mapping[str, t.Any]] = dataclasses.field(default_factory=dict)
 
 
 def read_picture(client: KubeClient, rules: EndpointRules, *, ask_agents: bool = False) -> EndpointPicture:
