@@ -12,6 +12,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks.catalogue_ci
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding_kind import (
     CRITICAL,
     INFO,
+    RESTART_CILIUM,
     WARNING,
     FindingKind,
 )
@@ -21,8 +22,8 @@ _OPERATOR_LOG = "kubectl -n kube-system logs deployment/cilium-operator"
 _NODE_CONFIGS = "kubectl -n kube-system get ciliumnodeconfigs -o yaml"
 _AGENT_PODS = "kubectl -n kube-system get pods -l k8s-app=cilium -o wide"
 _SET = (
-    "Set the value in the Helm values (helm_value of the evidence), or a patch of the ConfigMap is reverted by the next helm upgrade; "
-    "then restart what reads it (restart of the evidence)."
+    "podnet.upkeep.tune_cilium sets a value and restarts what reads it (restart of the evidence). Set it in the Helm values as "
+    "well (helm_value of the evidence), or the next helm upgrade reverts it."
 )
 
 KINDS: tuple[FindingKind, ...] = (
@@ -100,8 +101,10 @@ KINDS: tuple[FindingKind, ...] = (
         "cilium-config was changed after these agents' pods were created; an agent reads it once, when its pod starts.",
         "The change is not in force there. Whatever restarts an agent applies it, on one Node at a time and unplanned.",
         _CONFIG + " --show-managed-fields | grep -E 'manager:|time:'; " + _AGENT_PODS,
-        "No safe automatic remedy, because a wrong value would be rolled out to all Nodes: see the findings about values first, then "
-        "kubectl -n kube-system rollout restart daemonset/cilium (not needed where only keys of the operator were changed).",
+        "See the findings about values first: the playbook refuses where an agent would not start again. With "
+        "restart_cilium_component=agents it restarts one Node after the other (not needed where only keys of the operator were "
+        "changed).",
+        RESTART_CILIUM,
     ),
     FindingKind(
         "cilium-config-newer-than-operator",
@@ -111,8 +114,9 @@ KINDS: tuple[FindingKind, ...] = (
         "A changed GC interval or pool is not in force. A value that it cannot start with shows only at its next start.",
         _CONFIG
         + " --show-managed-fields | grep -E 'manager:|time:'; kubectl -n kube-system get pods -l io.cilium/app=operator",
-        "No safe automatic remedy, because it would not come back with an invalid value: see the findings about values first, then "
-        "kubectl -n kube-system rollout restart deployment/cilium-operator (not needed where only keys of agents were changed).",
+        "See the findings about values first: the playbook refuses where the operator would not start again. Use it with "
+        "restart_cilium_component=operator (not needed where only keys of agents were changed).",
+        RESTART_CILIUM,
     ),
     FindingKind(
         "cilium-agent-versions-mixed",

@@ -9,6 +9,8 @@ from __future__ import annotations
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding_kind import (
     CRITICAL,
     INFO,
+    RECOVER_IDENTITIES,
+    TUNE_CILIUM,
     WARNING,
     FindingKind,
 )
@@ -39,10 +41,10 @@ KINDS: tuple[FindingKind, ...] = (
         "for an identity. Running pods are not affected.",
         _COUNT
         + "; kubectl -n kube-system exec ds/cilium -c cilium-agent -- cilium-dbg status -o json | jq '.\"identity-range\"'",
-        "No safe automatic remedy, because it depends on the cause: with a working collection drop labels that make "
-        "too many identities and let them go; otherwise mend the "
-        "collection. Never delete all identities. The range itself (cluster-id, max-connected-clusters) is fixed at "
-        "installation.",
+        "The playbook mends the collection, speeds it up for a while, and proves that new pods get an identity. What is in "
+        "use stays: drop labels that make too many identities. Never delete all identities. The range itself (cluster-id, "
+        "max-connected-clusters) is fixed at installation.",
+        RECOVER_IDENTITIES,
     ),
     FindingKind(
         "identity-range-nearly-exhausted",
@@ -52,8 +54,9 @@ KINDS: tuple[FindingKind, ...] = (
         "When none is left, pods with a new set of labels do not start. A change of labels makes more identities for "
         "a while, so it has to come in time.",
         _COUNT,
-        "No safe automatic remedy, because it depends on the cause: see the findings about labels, leaked identities "
-        "and the collection; mend the one that is there.",
+        "The playbook lets unused identities go sooner; it changes nothing about those in use: see the findings about labels "
+        "for what makes so many.",
+        RECOVER_IDENTITIES,
     ),
     FindingKind(
         "identity-range-unknown",
@@ -82,8 +85,9 @@ KINDS: tuple[FindingKind, ...] = (
         "identity become, and the collection does not work.",
         "They take numbers of the range for good, and every agent keeps them and computes policy for them.",
         _UNUSED,
-        "No safe automatic remedy, because the operator collects them itself as soon as its collection works again: "
-        "mend that first (see the findings identity-gc-*).",
+        "The operator collects them itself as soon as its collection works again, which the playbook mends (see the findings "
+        "identity-gc-*). It deletes them itself only where recover_identities_direct allows it.",
+        RECOVER_IDENTITIES,
     ),
     FindingKind(
         "identities-unmarked",
@@ -105,8 +109,9 @@ KINDS: tuple[FindingKind, ...] = (
         "identity-gc-interval is 0.",
         "Every set of labels that ever existed keeps its number, until the range is exhausted.",
         _CONFIG + " | grep identity-gc",
-        "No safe automatic remedy, because the setting belongs to the installation: set identity-gc-interval to "
-        "15m0s (Helm: operator.identityGCInterval) and restart the operator.",
+        "Set identity-gc-interval to 15m0s and restart the operator, as the playbook does; give Helm "
+        "operator.identityGCInterval, or the next upgrade turns it off again.",
+        RECOVER_IDENTITIES,
     ),
     FindingKind(
         "identity-gc-broken",
@@ -115,8 +120,9 @@ KINDS: tuple[FindingKind, ...] = (
         "The operator does not run, does not lead, may not delete identities, or does not start with its settings.",
         "Every set of labels that ever existed keeps its number, until the range is exhausted.",
         _OPERATOR + "; " + _CONFIG + " | grep identity-",
-        "No safe automatic remedy, because it depends on the reason that is named: correct the duration, give back "
-        "the permission, or find out why the operator is not ready.",
+        "The playbook corrects the duration, gives back the permission, or scales the operator up. Where it is not ready for "
+        "another reason, find that out in its log.",
+        RECOVER_IDENTITIES,
     ),
     FindingKind(
         "identity-gc-slow",
@@ -128,8 +134,9 @@ KINDS: tuple[FindingKind, ...] = (
         "kubectl get ciliumidentities -o "
         "custom-columns=ID:.metadata.name,MARKED:.metadata.annotations.io\\.cilium\\.heartbeat | grep -v none; "
         + _OPERATOR,
-        "No safe automatic remedy, because it depends on the cause: find out why the operator restarts, or raise "
+        "Find out why the operator restarts, where it does. Else the playbook with tune_cilium_profile=faster_identity_gc raises "
         "operator-k8s-client-qps and -burst, and identity-gc-rate-limit.",
+        TUNE_CILIUM,
     ),
     FindingKind(
         "identities-duplicate",

@@ -13,6 +13,9 @@ SEVERITIES = (CRITICAL, WARNING, INFO)
 REASSIGN = "podnet.upkeep.reassign_pod_cidrs"
 CLEAN_ENDPOINTS = "podnet.upkeep.clean_endpoints"
 CLEAN_CILIUM_NODES = "podnet.upkeep.clean_cilium_nodes"
+RECOVER_IDENTITIES = "podnet.upkeep.recover_identities"
+RESTART_CILIUM = "podnet.upkeep.restart_cilium"
+TUNE_CILIUM = "podnet.upkeep.tune_cilium"
 # commands to verify by hand that several kinds share
 NODE_CIDRS = "kubectl get nodes -o custom-columns=NODE:.metadata.name,CIDRS:.spec.podCIDRs"
 CONTROLLER_MANAGER_FLAGS = (
