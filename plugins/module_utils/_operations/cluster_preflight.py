@@ -54,6 +54,7 @@ PERMISSIONS: tuple[tuple[str, str, str, str], ...] = (
     ("list", "validatingwebhookconfigurations", "admissionregistration.k8s.io", ""),
     ("list", "mutatingwebhookconfigurations", "admissionregistration.k8s.io", ""),
     ("get", "csinodes", "storage.k8s.io", ""),
+    ("get", "ciliumnodes", "cilium.io", ""),
     ("list", "volumeattachments", "storage.k8s.io", ""),
     ("list", "apiservices", "apiregistration.k8s.io", ""),
 )

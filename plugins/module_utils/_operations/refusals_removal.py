@@ -39,6 +39,7 @@ PERMISSIONS: tuple[tuple[str, str, str, str], ...] = (
     ("get", "leases", "coordination.k8s.io", ""),
     ("create", "leases", "coordination.k8s.io", ""),
     ("get", "csinodes", "storage.k8s.io", ""),
+    ("get", "ciliumnodes", "cilium.io", ""),
     ("list", "volumeattachments", "storage.k8s.io", ""),
     ("list", "apiservices", "apiregistration.k8s.io", ""),
 )
