@@ -5,17 +5,23 @@ from __future__ import annotations
 from . import faults
 from .interruptions import loud_steps, reaches_cluster
 from .journey import Fault
+from .static_pods import wait_leaders
 from .stepped_run import Step
 
 API = Fault(
     "api-server",
     lambda testbed, _host: faults.kill_api_server(testbed),
     meanwhile=lambda testbed, _host: faults.start_api_server(testbed),
+    afterwards=wait_leaders,
 )
-CONTROLLERS = Fault("controller-manager", lambda testbed, _host: faults.restart_controller_manager(testbed))
-REBOOT = Fault("reboot", faults.reboot, afterwards=faults.wait_up)
-SSH = Fault("sshd", faults.stop_ssh, afterwards=faults.start_ssh)
-LINK = Fault("link", faults.cut_link, afterwards=faults.mend_link)
+CONTROLLERS = Fault(
+    "controller-manager",
+    lambda testbed, _host: faults.restart_controller_manager(testbed),
+    afterwards=wait_leaders,
+)
+REBOOT = Fault("reboot", faults.reboot, afterwards=faults.wait_up, lasts=True)
+SSH = Fault("sshd", faults.stop_ssh, afterwards=faults.start_ssh, lasts=True)
+LINK = Fault("link", faults.cut_link, afterwards=faults.mend_link, lasts=True)
 FAULTS = (API, CONTROLLERS, REBOOT, SSH, LINK)
 
 

@@ -28,12 +28,16 @@ _MEANWHILE = 2.0  # seconds
 
 @dataclass(frozen=True)
 class Fault:
-    """`begin` as a step starts; `meanwhile` two seconds later, `afterwards` when the run has ended."""
+    """`begin` as a step starts; `meanwhile` two seconds later, `afterwards` when the run has ended.
+
+    While one `lasts`, the next one has to wait for another run.
+    """
 
     name: str
     begin: Act
     meanwhile: Act | None = None
     afterwards: Act | None = None
+    lasts: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,7 +135,7 @@ class Journey:
                 turn.mending.join()
             if fault.afterwards is not None:
                 afterwards = fault.afterwards
-                turn.blocked = True
+                turn.blocked = fault.lasts
                 turn.cleanup.append(lambda: afterwards(testbed, self._host))
             fault.begin(testbed, self._host)
             if fault.meanwhile is not None:

@@ -22,6 +22,7 @@ from .cluster_watch import ClusterWatch
 from .end_state import UNIT, end_state, wait_for_state
 from .playbook import PlaybookRun
 from .safety_rules import violations
+from .static_pods import StaticPods
 from .stepped_run import Handler, SteppedRun
 
 OPERATOR = "upkeep-operator"
@@ -65,7 +66,8 @@ class Scene:
             scene = cls(testbed)
             scene.wait_workload()
             workload.wait_until("the hosts are tidy", scene._is_tidy)
-            yield scene
+            with StaticPods(testbed):
+                yield scene
 
     def _is_tidy(self) -> bool:
         """Whether nothing on the hosts is without its pod, so that this is the state to compare with."""

@@ -1,0 +1,62 @@
+"""What the kubelet of a control plane does for its static pods: a component that has ended is started again.
+
+Controller-manager and scheduler end by themselves when they lose their Lease, as they do while the API server is away for
+longer than ten seconds.
+"""
+
+from __future__ import annotations
+
+import datetime
+import threading
+from types import TracebackType
+
+from testbed import Testbed, processes
+
+from . import workload
+
+COMPONENTS = ("kube-controller-manager", "kube-scheduler")
+_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
+_FRESH = 6.0  # seconds; they renew every two
+
+
+class StaticPods:
+    """Starts them again while the `with` block runs. One that a test has stopped stays so: it has no record."""
+
+    def __init__(self, testbed: Testbed) -> None:
+        self._testbed = testbed
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> StaticPods:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join(timeout=30)
+
+    def _run(self) -> None:
+        dead: dict[str, int] = {}  # seen once: a test that stops a component removes its record a moment later
+        while not self._stop.wait(1.0):
+            for name in COMPONENTS:
+                record = processes.read(self._testbed.directory, name)
+                if record is None or processes.alive(record):
+                    dead.pop(name, None)
+                elif dead.get(name) == record.pid:
+                    self._testbed.control_plane.start_component(name)
+                else:
+                    dead[name] = record.pid
+
+
+def wait_leaders(testbed: Testbed, _host: str = "") -> None:
+    """Wait until controller-manager and scheduler renew their Leases, where a test has not stopped them."""
+    wanted = [name for name in COMPONENTS if processes.read(testbed.directory, name) is not None]
+    workload.wait_until(f"{' and '.join(wanted)} work", lambda: all(_renews(testbed, name) for name in wanted))
+
+
+def _renews(testbed: Testbed, name: str) -> bool:
+    spec = (testbed.client.find(f"{_LEASES}/{name}") or {}).get("spec") or {}
+    renewed = datetime.datetime.fromisoformat(spec.get("renewTime", "1970-01-01T00:00:00Z").replace("Z", "+00:00"))
+    return (datetime.datetime.now(datetime.UTC) - renewed).total_seconds() < _FRESH
