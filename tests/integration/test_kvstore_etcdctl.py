@@ -67,7 +67,7 @@ def play(folder: Path, hosts: dict[str, dict[str, Any]], **variables: Any) -> tu
     return done, json.loads(result.read_text()) if result.exists() else {}
 
 
-@pytest.mark.parametrize("place", ["container", "host"])
+@pytest.mark.parametrize("place", ["container", pytest.param("host", marks=pytest.mark.long)])
 def test_hosts_are_asked_one_after_the_other(tmp_path: Path, place: str) -> None:
     """The first that answers is enough; a member that is down makes etcdctl fail, and the others are told all the same."""
     log = tmp_path / "log"

@@ -28,7 +28,8 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_mai
     Settings,
 )
 from harness.playbook import PlaybookRun, run_playbook
-from testbed.etcd_cluster import EtcdAnswerError, EtcdCluster, EtcdSpec
+from testbed.etcd_cluster import EtcdCluster, EtcdSpec
+from testbed.etcd_requests import EtcdAnswerError
 
 pytestmark = pytest.mark.testbed
 
@@ -42,17 +43,6 @@ def etcd() -> Iterator[EtcdCluster]:
     """Three members with a small quota."""
     with EtcdCluster.up(EtcdSpec(f"kvstore-{os.getpid()}", quota=QUOTA)) as cluster:
         yield cluster
-
-
-def fill(etcd: EtcdCluster, keys: int = 10, size: int = 128 << 10) -> int:
-    """Write the same keys again and again until the quota is reached; how many writes it took."""
-    for number in range(4 * QUOTA // size):
-        try:
-            etcd.put(f"filler/{number % keys}", os.urandom(size))
-        except EtcdAnswerError as error:
-            assert "database space exceeded" in error.text
-            return number
-    raise AssertionError("the quota was never reached")
 
 
 def digest(etcd: EtcdCluster, member: str = "") -> str:
@@ -142,7 +132,7 @@ class Prober:
 
 def test_a_full_store_takes_writes_again_and_loses_nothing(etcd: EtcdCluster, tmp_path: Path) -> None:
     """Plan, repair, nothing left to do; the snapshot has what there was; reads go on all the time."""
-    writes = fill(etcd)
+    writes = etcd.fill()
     before, sizes = digest(etcd), [int(etcd.status(name)["dbSize"]) for name in etcd.names]
     assert writes > 50 and max(sizes) > 0.9 * QUOTA
 
@@ -179,7 +169,7 @@ def test_a_full_store_takes_writes_again_and_loses_nothing(etcd: EtcdCluster, tm
 
 def test_a_member_that_dies_in_the_middle_stops_the_run_which_goes_on_later(etcd: EtcdCluster, tmp_path: Path) -> None:
     """The other members are not touched, the alarm stays, and the same command ends it when the member is back."""
-    fill(etcd)
+    etcd.fill()
     before = digest(etcd)
     killed: list[str] = []
 
@@ -291,6 +281,7 @@ def test_names_and_certificates() -> None:
             Product(etcd.endpoints, credentials(etcd), 5).picture()
 
 
+@pytest.mark.long
 def test_nothing_is_disarmed_while_the_data_itself_is_too_large(etcd: EtcdCluster, tmp_path: Path) -> None:
     """A store that is full of keys, not of old revisions, keeps its alarm, and says what helps."""
     words = r"The alarm NOSPACE stays, because member .* of its quota of 16 MiB"
@@ -316,9 +307,10 @@ def test_nothing_is_disarmed_while_the_data_itself_is_too_large(etcd: EtcdCluste
         etcd.put("x", b"y")
 
 
+@pytest.mark.long
 def test_the_window_ends_before_a_member(etcd: EtcdCluster, tmp_path: Path) -> None:
     """What is begun is finished, nothing further is begun, and the rest is done next time."""
-    fill(etcd)
+    etcd.fill()
     asked: list[int] = []
 
     def checkpoint() -> str:

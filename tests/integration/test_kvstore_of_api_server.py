@@ -64,6 +64,7 @@ def fill(testbed: Testbed) -> None:
     raise AssertionError("the quota was never reached")
 
 
+@pytest.mark.long
 def test_room_in_the_etcd_of_the_api_server(cluster: Testbed, tmp_path: Path) -> None:
     """Full, it takes no Lease, and the message says what to do; then a lock of this machine is enough, and held by one."""
     fill(cluster)

@@ -6,34 +6,24 @@ with EtcdCluster.up(EtcdSpec("mine", quota=16 << 20)) as etcd:
 
 from __future__ import annotations
 
-import base64
+import argparse
 import json
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import urllib3
 
 from . import binaries, paths, ports, processes
+from .etcd_requests import EtcdAnswerError, EtcdRequests, encoded
 from .pki import Authority, Certificate
 from .testbed import remove_orphans, take_down
 
 ADDRESS = "127.0.0.1"
-
-
-class EtcdAnswerError(RuntimeError):
-    """A member answered with an error; `status` is that of HTTP, the text etcd's own words."""
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(f"{status}: {text}")
-        self.status = status
-        self.text = text
 
 
 @dataclass(frozen=True)
@@ -47,7 +37,7 @@ class EtcdSpec:
     arguments: tuple[str, ...] = ()
 
 
-class EtcdCluster:
+class EtcdCluster(EtcdRequests):
     """One cluster in a run folder of its own; every member can be stopped, killed and started again."""
 
     def __init__(self, directory: Path, spec: EtcdSpec) -> None:
@@ -90,10 +80,21 @@ class EtcdCluster:
     @contextmanager
     def up(cls, spec: EtcdSpec) -> Iterator[EtcdCluster]:
         """Start all members for the `with` block, and remove everything afterwards, whatever happens."""
+        cluster = cls.create(spec, owner=os.getpid())
+        try:
+            yield cluster
+        finally:
+            take_down(spec.name)
+
+    @classmethod
+    def create(cls, spec: EtcdSpec, owner: int | None = None) -> EtcdCluster:
+        """Start all members; they stay until `testbed.take_down`, or until the process `owner` is gone and somebody reaps."""
         remove_orphans()
         binaries.locate(["etcd"])
-        owner = {"pid": os.getpid(), "start_time": processes.start_time_of(os.getpid())}
-        directory, _index = paths.claim(spec.name, {"etcd.json": asdict(spec), "owner.json": owner})
+        documents: dict[str, object] = {"etcd.json": asdict(spec)}
+        if owner is not None:
+            documents["owner.json"] = {"pid": owner, "start_time": processes.start_time_of(owner)}
+        directory, _index = paths.claim(spec.name, documents)
         try:
             authority = Authority.create(directory / "pki")
             authority.issue("member", "member", dns_names=("localhost",), ip_addresses=(ADDRESS,))
@@ -102,9 +103,10 @@ class EtcdCluster:
             for name in cluster.names:
                 cluster.start(name)
             cluster.wait_healthy()
-            yield cluster
-        finally:
+        except BaseException:
             take_down(spec.name)
+            raise
+        return cluster
 
     def start(self, name: str, **changes: str) -> None:
         """Start a member with what it has stored; `changes` are further flags (quota_backend_bytes="...")."""
@@ -183,75 +185,25 @@ class EtcdCluster:
             return False
         return bool(answer.status == 200)
 
-    # -- requests --------------------------------------------------------------------------------------------------
-
-    @cached_property
-    def pool(self) -> urllib3.PoolManager:
-        """Connections with the certificate of `client`."""
-        return urllib3.PoolManager(
-            ca_certs=str(self.ca), cert_file=str(self.client.cert), key_file=str(self.client.key), maxsize=16
-        )
-
-    def ask(self, path: str, body: Mapping[str, Any] | None = None, *, member: str = "", timeout: float = 30) -> Any:
-        """One request to a member (the first when none is named); EtcdAnswerError for what is no success."""
-        answer = self.pool.request(
-            "POST",
-            self.endpoint(member or self.names[0]) + path,
-            body=json.dumps(body or {}),
-            timeout=timeout,
-            retries=False,
-        )
-        if answer.status != 200:
-            raise EtcdAnswerError(answer.status, answer.data.decode())
-        return json.loads(answer.data)
-
-    def put(self, key: str, value: bytes, *, lease: int = 0, member: str = "") -> None:
-        """Write one key, with a lease where one is named."""
-        body = {"key": encoded(key.encode()), "value": encoded(value)}
-        self.ask("/v3/kv/put", {**body, "lease": str(lease)} if lease else body, member=member)
-
-    def everything(self, prefix: str = "\0", *, member: str = "") -> dict[bytes, tuple[bytes, int, int]]:
-        """{key: (value, mod revision, lease)} of all keys from `prefix` on, page by page."""
-        found: dict[bytes, tuple[bytes, int, int]] = {}
-        key = prefix.encode()
-        end = b"\0" if prefix == "\0" else _after(key)
-        while True:
-            page = self.ask(
-                "/v3/kv/range", {"key": encoded(key), "range_end": encoded(end), "limit": "500"}, member=member
-            )
-            for one in page.get("kvs") or ():
-                key = base64.b64decode(one["key"])
-                value = base64.b64decode(one.get("value", ""))
-                found[key] = (value, int(one["mod_revision"]), int(one.get("lease", 0)))
-            if not page.get("more"):
-                return found
-            key += b"\0"
-
-    def status(self, name: str) -> dict[str, Any]:
-        """What a member says about itself."""
-        found: dict[str, Any] = self.ask("/v3/maintenance/status", member=name)
-        return found
-
-    def leader(self) -> str:
-        """The name of the member that leads."""
-        for name in self.names:
-            try:
-                status = self.status(name)
-            except (urllib3.exceptions.HTTPError, EtcdAnswerError):
-                continue
-            if status.get("leader") == status["header"]["member_id"]:
-                return name
-        raise LookupError("no member leads")
-
     def _peer(self, name: str) -> str:
         return f"https://{ADDRESS}:{ports.port(self.directory, f'{name}-peer')}"
 
 
-def encoded(data: bytes) -> str:
-    """Bytes as the gateway takes them."""
-    return base64.b64encode(data).decode()
+def main(arguments: list[str] | None = None) -> None:
+    """`up NAME QUOTA` starts three members and fills them to their quota; `down NAME` removes them."""
+    parser = argparse.ArgumentParser(prog="python -m testbed.etcd_cluster")
+    parser.add_argument("act", choices=["up", "down"])
+    parser.add_argument("name")
+    parser.add_argument("quota", type=int, nargs="?", default=16 << 20)
+    given = parser.parse_args(arguments)
+    if given.act == "down":
+        take_down(given.name)
+        return
+    cluster = EtcdCluster.create(EtcdSpec(given.name, quota=given.quota))
+    cluster.fill()
+    files = {"ca": cluster.ca, "cert": cluster.client.cert, "key": cluster.client.key}
+    print(json.dumps({"endpoints": cluster.endpoints, **{name: str(path) for name, path in files.items()}}))
 
 
-def _after(prefix: bytes) -> bytes:
-    """The end of the range of all keys that begin with `prefix`."""
-    return prefix[:-1] + bytes([prefix[-1] + 1])
+if __name__ == "__main__":
+    main()
