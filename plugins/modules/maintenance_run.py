@@ -171,6 +171,14 @@ healthy:
   returned: O(state=started)
   type: dict
   sample: {"workloads": {}, "budgets": {}, "nodes": ["w1"], "critical": []}
+put_aside:
+  description:
+    - Sentences about before-images in O(state_dir) that were moved to its folder C(completed), because their Nodes were brought
+      back from another machine.
+  returned: O(state=started)
+  type: list
+  elements: str
+  sample: []
 lease:
   description: Namespace and name of the Lease, which the journal has as well.
   returned: success
@@ -214,11 +222,13 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.image_store import ImageStore
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.maintenance_run import (
     MaintenanceRun,
     RunOptions,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_holder import holder_of
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_journal import Journal
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_process import playbook_process
 from ansible_collections.podnet.upkeep.plugins.module_utils._options import auth_argument_spec, run_module
 
@@ -276,7 +286,18 @@ def _run(module: AnsibleModule) -> dict[str, t.Any]:
         "stopped": lambda: run.end("stopped"),
         "inspected": run.info,
     }
-    return acts[options["state"]]()
+    result = acts[options["state"]]()
+    if options["state"] == "started":
+        result["put_aside"] = [] if module.check_mode else _put_aside(options)
+        for sentence in result["put_aside"]:
+            module.warn(sentence)
+    return result
+
+
+def _put_aside(options: t.Mapping[str, t.Any]) -> list[str]:
+    """Before-images of this machine that another one has finished with."""
+    journal = Journal(KubeClient.from_options(options), options["name"], options["namespace"])
+    return ImageStore(options["state_dir"], journal).put_aside_finished()
 
 
 def main() -> None:

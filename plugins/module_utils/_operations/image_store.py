@@ -45,16 +45,23 @@ class ImageStore:
         """All Nodes that were begun and are not back in service. Reads only; raises as :meth:`load` does."""
         known = self._journal.load() if self._journal is not None else None
         names = set(self._names_of_files()) | set(known.unfinished() if known is not None else ())
+        if self._journal is not None:  # also of those that a lost or damaged ConfigMap does not name any more
+            names |= set(self._journal.nodes_with_image())
         chosen = {name: self._chosen(name, known) for name in sorted(names)}
         return {name: image for name, image in chosen.items() if image is not None}
 
     def is_current(self, node_name: str) -> bool:
         """Whether the journal knows that this Node was begun; without a journal there is nothing that could know better.
 
-        Every step is recorded, so a file alone is what another machine has finished long ago. Raises as :meth:`load` does.
+        Every step is recorded, so a file alone is what another machine has finished long ago. Where its entry is lost, the
+        image in the cluster knows: that is dropped when its Node is back in service. Raises as :meth:`load` does.
         """
-        known = self._journal.load() if self._journal is not None else None
-        return self._journal is None or (known is not None and node_name in known.unfinished())
+        if self._journal is None:
+            return True
+        known = self._journal.load()
+        if known is not None and (node_name in known.nodes or node_name in known.earlier):
+            return node_name in known.unfinished()
+        return self._journal.load_image(node_name) is not None
 
     def save(self, image: BeforeImage) -> None:
         """Write an image, first into the folder, then into the cluster, where the journal also gets its step.
@@ -66,6 +73,27 @@ class ImageStore:
         if journal is not None:
             self._patiently(lambda: journal.save_image(image))
             self._record(image, image.step)
+
+    def put_aside_finished(self) -> list[str]:
+        """Move files of Nodes that are back in service, as the journal knows, to the others that are completed.
+
+        Another machine has finished them, or we were killed before the last step. Returns a sentence for each. Raises
+        InputError, ApiError.
+        """
+        known = self._journal.load() if self._journal is not None else None
+        if known is None:
+            return []
+        done = {**known.earlier, **{name: str(entry.get("old_uid")) for name, entry in known.nodes.items()}}
+        found = []
+        for name in sorted(set(self._names_of_files()) & set(done) - set(known.unfinished())):
+            here = before_image.load(self._state_dir, name)
+            if here is not None and here.uid == done[name]:
+                target = before_image.archive(self._state_dir, here)
+                found.append(
+                    f"The before-image of Node {name} that this machine still had is of a re-registration that was finished from "
+                    f"another one; it is kept as {target}."
+                )
+        return found
 
     def complete(self, image: BeforeImage) -> None:
         """Put an image aside: its Node is back in service. Raises InputError, ApiError."""
@@ -81,20 +109,18 @@ class ImageStore:
 
     def _chosen(self, node_name: str, known: JournalState | None) -> BeforeImage | None:
         here = before_image.load(self._state_dir, node_name)
+        if self._journal is None:
+            return here
         entry = known.nodes.get(node_name) if known is not None else None
-        if entry is None or self._journal is None:
+        if entry is None:
             # of a Node that an earlier run has brought back, a machine that was not part of it may still have the file
-            stale = known is not None and here is not None and known.earlier.get(node_name) == here.uid
-            return None if stale else here
+            past = known.earlier.get(node_name) if known is not None else None
+            there = self._journal.load_image(node_name)
+            return _farther(*(one if one is not None and one.uid != past else None for one in (here, there)))
         if entry.get("step") == COMPLETED:
             # another machine has brought this Node back, or we were killed before the file was put aside
             return None if here is None or entry.get("old_uid") == here.uid else here
-        there = self._journal.load_image(node_name)
-        if here is None or there is None:
-            return here or there
-        if here.uid != there.uid:
-            return max(here, there, key=lambda image: image.captured_at)
-        return max(here, there, key=lambda image: (STEPS.index(image.step), bool(image.new_uid)))
+        return _farther(here, self._journal.load_image(node_name))
 
     def _names_of_files(self) -> list[str]:
         folder = os.path.abspath(os.path.expanduser(self._state_dir))
@@ -123,3 +149,12 @@ class ImageStore:
             return True
 
         wait_for("the journal of the run is written", probe, timeout=_PATIENCE, clock=self._clock)
+
+
+def _farther(here: BeforeImage | None, there: BeforeImage | None) -> BeforeImage | None:
+    """Of two images of one Node the one that has got farther; of two different Nodes of a name the later one."""
+    if here is None or there is None:
+        return here or there
+    if here.uid != there.uid:
+        return max(here, there, key=lambda image: image.captured_at)
+    return max(here, there, key=lambda image: (STEPS.index(image.step), bool(image.new_uid)))

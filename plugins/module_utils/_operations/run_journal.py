@@ -176,6 +176,11 @@ class Journal:
                 "file of the machine that began the run (state_dir), or delete that key when you know what it was."
             ) from error
 
+    def nodes_with_image(self) -> list[str]:
+        """Nodes whose before-image is kept; without those whose name is too long for a key. Raises ApiError."""
+        keys = self._data(self._secret) or {}
+        return sorted(key.removeprefix(_NODE) for key in keys if key.startswith(_NODE) and len(key) < _LONGEST_KEY)
+
     def drop_image(self, node: str) -> None:
         """Delete the before-image of a Node that is back in service; none is fine. Raises ApiError."""
         self._drop_images([key_of(node)])

@@ -101,3 +101,55 @@ def test_without_a_journal_only_the_folder_counts(fast: FastClock, tmp_path: Pat
     assert set(made.unfinished()) == {"w1"} and made.is_current("w1")
     made.complete(image("restored"))
     assert made.load("w1") is None and [path.name for path in (tmp_path / "completed").iterdir()] == ["w1-u1.json"]
+
+
+def test_image_is_found_when_config_map_and_file_are_lost(
+    client: KubeClient, journal: Journal, fast: FastClock, tmp_path: Path
+) -> None:
+    """The Secret alone is enough to go on with, as long as the Node is not back in service."""
+    store(tmp_path / "here", journal, fast).save(image("deleting"))
+    client.delete("/api/v1/namespaces/kube-system/configmaps/podnet-upkeep-test")
+    there = store(tmp_path / "there", journal, fast)
+    found = there.load("w1")
+    assert found is not None and found.step == "deleting"
+    assert set(there.unfinished()) == {"w1"} and there.is_current("w1")
+    # a later run has a new ConfigMap, which does not know it either
+    journal.begin({"holder": "me"})
+    assert set(there.unfinished()) == {"w1"} and there.is_current("w1")
+    there.save(found)
+    assert (known := journal.load()) is not None and known.unfinished() == ["w1"]
+    there.complete(found)
+    assert there.unfinished() == {} and not there.is_current("w1")
+
+
+def test_image_of_an_earlier_run_that_stayed_in_the_secret(journal: Journal, fast: FastClock, tmp_path: Path) -> None:
+    """Killed before it was dropped: the journal knows that its Node is back."""
+    made = store(tmp_path, journal, fast)
+    made.save(image("restored"))
+    made.complete(image("restored"))
+    journal.save_image(image("restored"))
+    assert made.unfinished() == {}
+    journal.begin({"holder": "me"})
+    journal.save_image(image("restored"))
+    assert made.unfinished() == {} and made.load("w1") is None
+
+
+@pytest.mark.parametrize("later_run", [False, True])
+def test_a_file_that_another_machine_finished_is_put_aside(
+    later_run: bool, journal: Journal, fast: FastClock, tmp_path: Path
+) -> None:
+    """With a message, once; one that is still needed stays."""
+    here, there = store(tmp_path / "here", journal, fast), store(tmp_path / "there", journal, fast)
+    here.save(image("deleting"))
+    assert here.put_aside_finished() == []
+    there.complete(image("restored"))
+    if later_run:
+        journal.begin({"holder": "me"})
+    (sentence,) = here.put_aside_finished()
+    kept = tmp_path / "here/completed/w1-u1.json"
+    assert (
+        kept.exists() and str(kept) in sentence and sentence.startswith("The before-image of Node w1 that this machine")
+    )
+    assert not (tmp_path / "here/w1.json").exists() and here.put_aside_finished() == []
+    here.save(image("captured", uid="u2"))
+    assert here.put_aside_finished() == [] and (tmp_path / "here/w1.json").exists()
