@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import threading
 import time
 from collections.abc import Iterator
@@ -11,12 +12,22 @@ import pytest
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cilium_config_change import objections
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.timestamps import moment
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import RefusedError
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cilium_config_live import (
+    ConfigInForce,
+    WantedValues,
+)
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cilium_config_map import (
     CiliumConfigMap,
     real_changes,
 )
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cilium_config_plan import plan_change
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cilium_config_plan import (
+    plan_change,
+    plan_restore,
+)
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.rollout import Rollout
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.rollout_pods import WaitSettings, Workload
 from testbed import CiliumOperatorSpec, Testbed, TestbedSpec, processes
 
 from .operator_scene import (
@@ -55,6 +66,37 @@ def log_of(testbed: Testbed, pod: dict[str, object]) -> str:
     return processes.log_of(testbed.directory, f"cilium-operator-{uid[:13]}").read_text(encoding="utf-8")
 
 
+@pytest.mark.once
+def test_a_change_is_in_force_and_goes_back(testbed: Testbed) -> None:
+    """Without playbooks, so that it is short: write, restart, proof by the operator's log, and back byte for byte."""
+    client = KubeClient.from_options({"kubeconfig": str(testbed.kubeconfig)})
+    config_map, before = CiliumConfigMap(client, "kube-system"), raw(testbed)
+    limit = str(random.Random(8).randint(2501, 9999))
+    wanted: dict[str, str | None] = {"identity-gc-rate-limit": limit, "identity-gc-interval": "5m0s"}
+    seen = config_map.read()
+    plan = plan_change(seen, wanted, RELEASE)
+    assert not plan.objections
+    written = config_map.write(seen, wanted, plan.memory(wanted, "now", "", remember=True))
+    values = WantedValues(wanted, written.changed_at(list(wanted)), RELEASE)
+    in_force = ConfigInForce(client, "kube-system")
+    (old,) = in_force.operator(values)
+    assert not old["in_force"] and old["different"] == ["identity-gc-rate-limit", "identity-gc-interval"]
+
+    what = Workload("Deployment", "kube-system", "cilium-operator", moment(values.changed_at))
+    rollout = Rollout(client, what, WaitSettings(60, leader_lease="cilium-operator-resource-lock", settle_seconds=2))
+    rollout.run(rollout.plan())
+    (new,) = in_force.operator(values)
+    assert new["in_force"] and new["known_by"] == "log" and new["running"]["identity-gc-rate-limit"] == limit
+    assert not rollout.plan().old
+
+    seen = config_map.read()
+    back = plan_restore(seen, (), RELEASE)
+    config_map.write(seen, back.wanted, back.memory(back.wanted, "now", "", remember=True))
+    assert raw(testbed) == before
+
+
+@pytest.mark.long
+@pytest.mark.once
 def test_a_profile_there_and_back(testbed: Testbed) -> None:
     """The operator that runs then says so itself; check mode and second run change nothing."""
     before, old = raw(testbed), wait_operator(testbed)
