@@ -162,7 +162,7 @@ remembered:
   sample:
     since: "2026-11-01T06:00:00Z"
     reason: faster_identity_gc
-    keys: {"identity-gc-interval": {"before": null, "set_to": "5m0s"}}
+    changes: {"identity-gc-interval": {"before": null, "set_to": "5m0s"}}
 namespace:
   description: Namespace of Cilium.
   returned: success

@@ -53,7 +53,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-values:
+settings:
   description: What each of O(keys) is set to; C(null) where it is not there.
   returned: success
   type: dict
@@ -134,7 +134,7 @@ remembered:
   description: What O(podnet.upkeep.cilium_config#module:state=restored) would bring back.
   returned: success
   type: dict
-  sample: {"since": "", "reason": "", "keys": {}}
+  sample: {"since": "", "reason": "", "changes": {}}
 namespace:
   description: Namespace of Cilium.
   returned: success
@@ -198,7 +198,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     }
     return {
         "changed": False,
-        "values": values,
+        "settings": values,
         "restart": by_key,
         "unknown_keys": [key for key, programs in by_key.items() if not programs],
         "components": components,

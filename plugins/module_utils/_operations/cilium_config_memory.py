@@ -68,7 +68,7 @@ class Memory:
     def to_dict(self) -> dict[str, t.Any]:
         """What a module returns of it."""
         keys = {key: {"before": one.before, "set_to": one.set_to} for key, one in sorted(self.keys.items())}
-        return {"since": self.since, "reason": self.reason, "keys": keys}
+        return {"since": self.since, "reason": self.reason, "changes": keys}
 
 
 def memory_of(metadata: Mapping[str, t.Any]) -> Memory:
