@@ -198,13 +198,14 @@ def _leaked_addresses(context: Context) -> Iterator[Finding]:
     """Addresses that an agent holds for pods of which neither the API nor its own endpoints know anything."""
     if not context.state.knows("pods"):
         return
+    agents = answering(context)
     alive = {
         f"{pod['metadata'].get('namespace', '')}/{pod['metadata']['name']}"
-        for pod in context.state.of("pods")
+        for pod in (context.state.of("pods") if agents else ())
         if (pod.get("status") or {}).get("phase") not in TERMINAL_PHASES
     }
     rows: dict[str, OnNode] = {}
-    for agent in answering(context):
+    for agent in agents:
         if agent.endpoints is None:
             continue
         known = {one.pod for one in agent.endpoints}

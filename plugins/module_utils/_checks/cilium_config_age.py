@@ -62,7 +62,7 @@ def check_age(context: Context) -> Iterator[Finding]:
 def operator_pods(context: Context) -> list[Object]:
     """Pods of the operator that are not finished, by their labels."""
     found = []
-    for pod in context.state.of("pods"):
+    for pod in context.state.marked_pods:
         labels = pod["metadata"].get("labels") or {}
         if labels.get("io.cilium/app") == "operator" or labels.get("name") == _OPERATOR:
             in_place = pod["metadata"].get("namespace") == context.cilium.namespace

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import typing as t
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -21,10 +21,16 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks.cilium_ipam_
     shown,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
-from ansible_collections.podnet.upkeep.plugins.module_utils._checks.endpoint_view import key_of, once
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.endpoint_view import once
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding import Finding, Subject
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import Object, name_of
-from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cidr import Address
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cidr import (
+    Address,
+    Network,
+    is_within,
+    key_of_address,
+    span,
+)
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cilium_pools import (
     CLUSTER_POOL,
     MULTI_POOL,
@@ -63,9 +69,9 @@ def own_addresses(cilium_node: Object) -> list[tuple[str, Address]]:
 
 
 class _InUse(t.NamedTuple):
-    """``by_node`` has everything; ``of_endpoints`` stands beside ``CiliumIpam.endpoints``."""
+    """``by_node`` has everything, as numbers (see ``key_of_address``); ``of_endpoints`` stands beside ``CiliumIpam.endpoints``."""
 
-    by_node: Mapping[str, set[Address]]
+    by_node: Mapping[str, set[int]]
     of_endpoints: list[tuple[Address, ...]]
 
 
@@ -73,25 +79,26 @@ class _InUse(t.NamedTuple):
 def in_use(context: Context) -> _InUse:
     """Addresses of the endpoints, pods, router and health endpoint of each Node, and those of each endpoint."""
     ipam = of(context)
-    by_node: dict[str, set[Address]] = {}
+    by_node: defaultdict[str, set[int]] = defaultdict(set)
     # most addresses of endpoints are those of pods: parsing is what takes time here
-    parsed: dict[str, Address] = {}
-    for pod, addresses in context.network_pods:
-        by_node.setdefault(pod["spec"]["nodeName"], set()).update(addresses)
+    parsed: dict[str, tuple[tuple[Address, ...], tuple[int, ...]]] = {}
+    for (pod, addresses), keys in zip(context.network_pods, context.address_keys, strict=True):
+        by_node[pod["spec"]["nodeName"]].update(keys)
         texts = pod["status"]["podIPs"]
-        if len(texts) == len(addresses):
-            parsed.update((entry["ip"], address) for entry, address in zip(texts, addresses, strict=True))
+        if len(texts) == 1 and addresses:
+            parsed[texts[0]["ip"]] = addresses, keys
     of_endpoints = []
     for endpoint in ipam.endpoints:
-        own = [parsed[text] for text in endpoint.texts if text in parsed]
-        if len(own) != len(endpoint.texts):
-            own = parse_addresses(endpoint.texts)
-        of_endpoints.append(tuple(own))
+        own = parsed.get(endpoint.texts[0]) if len(endpoint.texts) == 1 else None
+        if own is None:
+            found = tuple(parse_addresses(endpoint.texts))
+            own = found, tuple(map(key_of_address, found))
+        of_endpoints.append(own[0])
         if endpoint.node:
-            by_node.setdefault(endpoint.node, set()).update(own)
+            by_node[endpoint.node].update(own[1])
     for name, cilium_node in ipam.cilium_nodes.items():
-        by_node.setdefault(name, set()).update(address for _use, address in own_addresses(cilium_node))
-    return _InUse(by_node, of_endpoints)
+        by_node[name].update(key_of_address(address) for _use, address in own_addresses(cilium_node))
+    return _InUse(dict(by_node), of_endpoints)
 
 
 @once
@@ -107,13 +114,14 @@ def use_of_nodes(context: Context) -> dict[str, list[AddressUse]]:
     asked = _allocations(context)
     made: dict[str, list[AddressUse]] = {}
     for name in ipam.cilium_nodes:
-        by_version: dict[int, list[t.Any]] = {}
+        by_version: dict[int, list[Network]] = {}
         for cidr in ipam.cidrs(name):
             by_version.setdefault(cidr.version, []).append(cidr)
         # the agent knows best; it may hold addresses that no object shows
         addresses = asked.get(name) or used.get(name, set())
         for version, cidrs in sorted(by_version.items()):
-            inside = sum(1 for one in addresses if any(one in cidr for cidr in cidrs))
+            spans = [span(cidr) for cidr in cidrs]
+            inside = sum(1 for one in addresses if is_within(one, spans))
             capacity = sum(usable_addresses(cidr) for cidr in cidrs)
             made.setdefault(name, []).append(AddressUse(f"IPv{version}", capacity, inside))
     return made
@@ -128,15 +136,16 @@ def _single_addresses(node: Object) -> AddressUse | None:
     return AddressUse("", len(pool), sum(1 for address in used if address in pool))
 
 
-def _allocations(context: Context) -> dict[str, set[Address]]:
+def _allocations(context: Context) -> dict[str, set[int]]:
     """{Node: every address that its agent has given out} by ``ipam.allocations`` of cilium-dbg status."""
-    found: dict[str, set[Address]] = {}
+    found: dict[str, set[int]] = {}
     for answer in context.state.of("agents"):
         ipam = (answer.get("status") or {}).get("ipam")
         allocations = ipam.get("allocations") if isinstance(ipam, dict) else None
         if isinstance(allocations, dict) and allocations and answer.get("node"):
             # of another pool than the default one the key is POOL/ADDRESS
-            found[answer["node"]] = set(parse_addresses(str(key).rsplit("/", 1)[-1] for key in allocations))
+            addresses = parse_addresses(str(key).rsplit("/", 1)[-1] for key in allocations)
+            found[answer["node"]] = set(map(key_of_address, addresses))
     return found
 
 
@@ -188,8 +197,10 @@ def _waiting_pods(context: Context) -> Counter[str]:
     found: Counter[str] = Counter()
     for pod in context.state.of("pods"):
         spec, status = pod.get("spec") or {}, pod.get("status") or {}
+        if status.get("phase") != "Pending":
+            continue
         bound = spec.get("nodeName") and not spec.get("hostNetwork") and not pod["metadata"].get("deletionTimestamp")
-        waits = bound and status.get("phase") == "Pending" and not status.get("podIPs")
+        waits = bound and not status.get("podIPs")
         if waits and str(pod["metadata"].get("creationTimestamp") or "") < limit:
             found[spec["nodeName"]] += 1
     return found
@@ -238,10 +249,12 @@ def unmanaged(context: Context) -> dict[str, list[tuple[Object, tuple[Address, .
     found: dict[str, list[tuple[Object, tuple[Address, ...]]]] = {}
     if not ipam.has_endpoints or ipam.mode == "delegated-plugin":
         return found
-    limit = ipam.older_than(60)
-    for pod, addresses in context.network_pods:
-        node = pod["spec"]["nodeName"]
-        if node not in ipam.agents or key_of(pod) in ipam.endpoint_names or pod["metadata"].get("deletionTimestamp"):
+    limit, agents, names = ipam.older_than(60), ipam.agents, ipam.endpoint_names
+    for pod, addresses in context.network_pods if agents else ():
+        node, metadata = pod["spec"]["nodeName"], pod["metadata"]
+        if node not in agents or (metadata.get("namespace") or "", metadata["name"]) in names:
+            continue
+        if metadata.get("deletionTimestamp"):
             continue
         status = pod["status"]
         started = str(status.get("startTime") or pod["metadata"].get("creationTimestamp") or "")

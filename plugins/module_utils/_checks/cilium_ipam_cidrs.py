@@ -22,7 +22,13 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks.cilium_ipam_
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding import Finding, Subject
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import internal_addresses
-from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cidr import Network, overlapping, parse_network
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cidr import (
+    Network,
+    is_within,
+    overlapping,
+    parse_network,
+    span,
+)
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cilium_pools import MULTI_POOL
 
 _SHOWN = 10
@@ -56,11 +62,9 @@ def _overlaps(context: Context, ipam: CiliumIpam) -> Iterator[Finding]:
     for name, found in sorted(pairs.items()):
         others = sorted({other for other, _own_cidr, _theirs in found})
         own = sorted({cidr for _other, cidr, _theirs in found}, key=str)
+        spans = [span(cidr) for cidr in own]
         counts = {
-            node: sum(
-                1 for one in used.get(node, ()) if any(one.version == cidr.version and one in cidr for cidr in own)
-            )
-            for node in (name, *others[:_SHOWN])
+            node: sum(1 for one in used.get(node, ()) if is_within(one, spans)) for node in (name, *others[:_SHOWN])
         }
         yield Finding(
             "cilium-node-cidr-overlap",

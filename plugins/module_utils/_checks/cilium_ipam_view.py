@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime
 import functools
-import ipaddress
 import typing as t
 from collections.abc import Iterable, Mapping
 
@@ -17,7 +16,6 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context impo
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.endpoint_view import (
     Endpoint,
     endpoints_of,
-    key_of,
     once,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import (
@@ -30,6 +28,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cidr import 
     Address,
     CidrError,
     Network,
+    parse_address,
     parse_network,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cilium_pools import (
@@ -62,7 +61,7 @@ def parse_addresses(texts: Iterable[t.Any]) -> list[Address]:
     found = []
     for text in texts:
         try:
-            found.append(ipaddress.ip_address(text))
+            found.append(parse_address(text))
         except ValueError:
             continue
     return found
@@ -198,7 +197,8 @@ class CiliumIpam:
     @functools.cached_property
     def pods(self) -> Mapping[tuple[str, str], Object]:
         """{(namespace, name): pod}."""
-        return {key_of(pod): pod for pod in self.state.of("pods")}
+        pods = ((pod["metadata"], pod) for pod in self.state.of("pods"))
+        return {(metadata.get("namespace") or "", metadata["name"]): pod for metadata, pod in pods}
 
     def older_than(self, seconds: float) -> str:
         """The RFC 3339 moment so long before the state was taken, its parts' distance in time included."""

@@ -121,7 +121,7 @@ class CiliumView:
     def agents_by_node(self) -> Mapping[str, Object]:
         """{Node: its agent's pod}."""
         found: dict[str, Object] = {}
-        for pod in self._state.of("pods"):
+        for pod in self._state.marked_pods:
             node = (pod.get("spec") or {}).get("nodeName")
             labels = pod["metadata"].get("labels") or {}
             if node and labels.get("k8s-app") == _DAEMON_SET and pod["metadata"].get("namespace") == self.namespace:

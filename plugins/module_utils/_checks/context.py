@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import functools
-import ipaddress
 import typing as t
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.cilium_view import CiliumView
@@ -20,7 +19,14 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state impor
     network_pods,
     pod_cidrs,
 )
-from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cidr import Address, BlockPool, Network
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cidr import (
+    Address,
+    BlockPool,
+    Network,
+    key_of_address,
+    parse_address,
+    span,
+)
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_manager import (
     AllocatorSettings,
     settings_from_flags,
@@ -73,6 +79,16 @@ class Context:
     def network_pods(self) -> list[tuple[Object, tuple[Address, ...]]]:
         """Pods that hold an address of the pod network, with their addresses; what is no address is left out."""
         return [(pod, _addresses(pod)) for pod in network_pods(self.state)]
+
+    @functools.cached_property
+    def address_keys(self) -> list[tuple[int, ...]]:
+        """Beside ``network_pods``: their addresses as numbers (see ``key_of_address``)."""
+        return [tuple(map(key_of_address, addresses)) for _pod, addresses in self.network_pods]
+
+    @functools.cached_property
+    def node_spans(self) -> dict[str, list[tuple[int, int]]]:
+        """{Node: first and last address of each of its podCIDRs}, as numbers."""
+        return {name: [span(network) for network in networks] for name, networks in self.node_cidrs.items()}
 
     @functools.cached_property
     def pools(self) -> list[BlockPool]:
@@ -133,7 +149,7 @@ def _addresses(pod: Object) -> tuple[Address, ...]:
     found = []
     for entry in pod["status"].get("podIPs") or ():
         try:
-            found.append(ipaddress.ip_address(entry["ip"]))
+            found.append(parse_address(entry["ip"]))
         except ValueError:
             continue
     return tuple(found)

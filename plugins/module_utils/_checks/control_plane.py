@@ -158,7 +158,7 @@ def _duplicates(context: Context) -> Iterator[Finding]:
 
 def _controller_manager_version(context: Context) -> Version | None:
     """By the tag of its image, else that of the API server, which is mostly the same release."""
-    for pod in context.state.of("pods"):
+    for pod in context.state.marked_pods:
         if is_controller_manager(pod):
             for container in (pod.get("spec") or {}).get("containers") or ():
                 tag = str(container.get("image") or "").split("@", maxsplit=1)[0].rpartition(":")[2]

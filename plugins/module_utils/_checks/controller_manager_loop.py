@@ -79,7 +79,7 @@ def _often(lease: LeaderLease) -> bool:
 def _pods(context: Context) -> tuple[list[str], int]:
     """Controller-manager pods that crash, and the restarts of all of them."""
     crashing, restarts = [], 0
-    for pod in context.state.of("pods"):
+    for pod in context.state.marked_pods:
         status = pod.get("status") or {}
         if is_controller_manager(pod) and status.get("phase") not in TERMINAL_PHASES:
             restarts += int(status.get("restarts") or 0)

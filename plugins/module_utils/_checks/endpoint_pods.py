@@ -50,28 +50,16 @@ def pods_without_endpoint(context: Context) -> dict[str, list[Object]] | None:
     return found
 
 
-def _owned_by_pod(endpoint: Endpoint) -> tuple[bool, str]:
-    """(whether it belongs to a pod, uid of that pod): those of a CiliumNode are the agents' own."""
-    owners = endpoint.object["metadata"].get("ownerReferences") or ()
-    for owner in owners:
-        if owner.get("kind") == "Pod":
-            return True, str(owner.get("uid") or "")
-    return not owners, ""
-
-
 def without_pod(context: Context) -> list[Endpoint] | None:
     """CiliumEndpoints whose pod does not exist; None where pods are unknown. Those younger than two minutes are left out."""
     if not context.state.knows("ciliumendpoints", "pods"):
         return None
     ipam = of(context)
-    limit = ipam.older_than(_SETTLED_SECONDS)
+    limit, pods = ipam.older_than(_SETTLED_SECONDS), ipam.pods
     return [
         endpoint
         for endpoint in ipam.endpoints
-        if endpoint.key not in ipam.pods
-        and not endpoint.object["metadata"].get("deletionTimestamp")
-        and endpoint.created < limit
-        and _owned_by_pod(endpoint)[0]
+        if endpoint.key not in pods and not endpoint.is_deleting and endpoint.created < limit and endpoint.of_pod
     ]
 
 
@@ -79,19 +67,19 @@ def _endpoints(context: Context) -> Iterator[Finding]:
     orphans = without_pod(context) or ()
     yield from _grouped("endpoint-without-pod", [(one, False) for one in orphans], "endpoints {where} have no pod")
     ipam = of(context)
-    limit = ipam.older_than(_SETTLED_SECONDS)
+    limit, pods = ipam.older_than(_SETTLED_SECONDS), ipam.pods
     replaced: list[tuple[Endpoint, bool]] = []
     ended: list[tuple[Endpoint, bool]] = []
     for endpoint in ipam.endpoints:
-        pod = ipam.pods.get(endpoint.key)
-        if pod is None or endpoint.object["metadata"].get("deletionTimestamp"):
+        pod = pods.get(endpoint.key)
+        if pod is None or endpoint.is_deleting:
             continue
-        owner, uid = _owned_by_pod(endpoint)[1], pod["metadata"].get("uid")
-        status = pod.get("status") or {}
+        owner, uid = endpoint.owner, pod["metadata"].get("uid")
+        phase = (pod.get("status") or {}).get("phase")
         if owner and uid and owner != uid:
             created = str(pod["metadata"].get("creationTimestamp") or "")
-            replaced.append((endpoint, status.get("phase") == "Running" and bool(created) and created < limit))
-        elif status.get("phase") in TERMINAL_PHASES:
+            replaced.append((endpoint, phase == "Running" and bool(created) and created < limit))
+        elif phase in TERMINAL_PHASES:
             ended.append((endpoint, False))
     yield from _grouped(
         "endpoint-of-replaced-pod", replaced, "endpoints {where} belong to an earlier pod of the same name"

@@ -39,8 +39,7 @@ def check(context: Context) -> Iterator[Finding]:
     different: list[str] = []
     present = of(context).endpoint_names
     for endpoint in of(context).endpoints:
-        key = endpoint.key
-        identity = (endpoint.status.get("identity") or {}).get("id")
+        key, identity = endpoint.key, endpoint.identity
         # the operator lists an endpoint when it has an identity and an address
         if not identity or not endpoint.texts or not endpoint.created < limit:
             continue

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.catalogue import CRITICAL
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.cilium_ipam_view import of
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
-from ansible_collections.podnet.upkeep.plugins.module_utils._checks.endpoint_view import Endpoint
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding import Finding, Subject
 
 _SHOWN = 10
@@ -37,11 +36,6 @@ class Stuck:
     state: str
     since: str
     created: str
-
-
-def state_of(endpoint: Endpoint) -> str:
-    """Its state; "unknown" when it says none."""
-    return str(endpoint.status.get("state") or "unknown")
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -79,12 +73,11 @@ def _mapping(value: t.Any) -> dict[str, t.Any]:
 def _states(context: Context) -> Iterator[Finding]:
     limit = of(context).older_than(_SETTLED_SECONDS)
     logged = _since(context)
-    totals: Counter[str] = Counter()
+    endpoints = of(context).endpoints
+    totals = Counter(endpoint.node for endpoint in endpoints)
     stuck: dict[str, list[Stuck]] = {}
-    for endpoint in of(context).endpoints:
-        node = endpoint.node
-        totals[node] += 1
-        state = state_of(endpoint)
+    for endpoint in endpoints:
+        node, state = endpoint.node, endpoint.state
         if state == "ready":
             continue
         name, created = endpoint.name, endpoint.created
@@ -126,8 +119,7 @@ def _init(context: Context) -> Iterator[Finding]:
     limit = of(context).older_than(_SETTLED_SECONDS)
     found: dict[str, list[str]] = {}
     for endpoint in of(context).endpoints:
-        identity = (endpoint.status.get("identity") or {}).get("id")
-        if identity == _INIT_IDENTITY and endpoint.created and endpoint.created < limit:
+        if endpoint.identity == _INIT_IDENTITY and endpoint.created and endpoint.created < limit:
             found.setdefault(endpoint.node, []).append(endpoint.name)
     for node, endpoints in sorted(found.items()):
         shown = sorted(endpoints)
@@ -144,8 +136,8 @@ def _unknown_nodes(context: Context) -> Iterator[Finding]:
     """One finding for all of them: after a change of all Nodes' addresses it would be one for each Node."""
     known = bool(context.cilium.node_names_by_address)
     found: dict[str, list[str]] = {}
-    for endpoint in of(context).endpoints:
-        if known and endpoint.address and not endpoint.node:
+    for endpoint in of(context).endpoints if known else ():
+        if endpoint.address and not endpoint.node:
             found.setdefault(endpoint.address, []).append(endpoint.name)
     if not found:
         return

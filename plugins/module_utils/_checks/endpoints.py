@@ -37,9 +37,10 @@ def section(context: Context) -> dict[str, t.Any] | None:
     if not context.cilium.installed or not context.state.knows("ciliumendpoints"):
         return None
     by_node: dict[str, Counter[str]] = {}
-    for endpoint in of(context).endpoints:
-        by_node.setdefault(endpoint.node, Counter())[endpoint_states.state_of(endpoint)] += 1
-    states = sum(by_node.values(), Counter())
+    states: Counter[str] = Counter()
+    for (node, state), count in Counter((one.node, one.state) for one in of(context).endpoints).items():
+        by_node.setdefault(node, Counter())[state] = count
+        states[state] += count
     without = endpoint_pods.without_pod(context)
     lacking = endpoint_pods.pods_without_endpoint(context)
     return {

@@ -24,7 +24,7 @@ def duplicates(view: IdentityView) -> list[list[int]]:
 def _groups(view: IdentityView) -> list[list[int]]:
     first: dict[int, int] = {}
     groups: dict[int, list[int]] = {}
-    for place, number in enumerate(view.fingerprints):
+    for place, number in enumerate(view.fingerprints if len(set(view.fingerprints)) < len(view.fingerprints) else ()):
         other = first.setdefault(number, place)
         if other != place and view.identities[other].get("security-labels") == view.identities[place].get(
             "security-labels"

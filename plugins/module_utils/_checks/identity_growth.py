@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.identity_view import IdentityView
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.packed_endpoints import named_identities
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import name_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.identity_classes import CLASSES, IN_USE, PENDING
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.security_labels import NAMESPACE
@@ -168,10 +169,9 @@ def _owner_kinds(context: Context, numbers: set[int]) -> dict[int, str]:
     if not numbers:
         return {}
     pods: dict[tuple[str, str], int] = {}
-    for endpoint in context.state.of("ciliumendpoints"):
-        number = ((endpoint.get("status") or {}).get("identity") or {}).get("id")
+    for namespace, name, number in named_identities(context.state.of("ciliumendpoints")):
         if number in numbers:
-            pods[endpoint["metadata"].get("namespace") or "", name_of(endpoint)] = number
+            pods[namespace or "", name] = number
     found: dict[int, str] = {}
     for pod in context.state.of("pods") if pods else ():
         number = pods.get((pod["metadata"].get("namespace") or "", name_of(pod)))

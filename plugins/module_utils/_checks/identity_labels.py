@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import typing as t
 import weakref
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
 from dataclasses import dataclass
+from operator import itemgetter
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.identity_view import IdentityView
@@ -20,7 +20,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.label_filter
     LabelFilterNotJudgedError,
     dropping_line,
 )
-from ansible_collections.podnet.upkeep.plugins.module_utils._domain.security_labels import NAMESPACE, label_fingerprint
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.security_labels import NAMESPACE
 
 # so many keys are looked at closely, those with most distinct values first
 _SHOWN_KEYS = 15
@@ -71,52 +71,46 @@ def label_keys(view: IdentityView) -> list[LabelKey]:
 
 
 def _label_keys(view: IdentityView) -> list[LabelKey]:
-    labels = [identity.get("security-labels") or {} for identity in view.identities]
-    values: dict[str, set[str]] = {}
+    values: defaultdict[str, set[str]] = defaultdict(set)
     counts: Counter[str] = Counter()
-    for one in labels:
-        counts.update(one.keys())
-        for key, value in one.items():
-            of_key = values.get(key)
-            if of_key is None:
-                of_key = values[key] = set()
-            of_key.add(value)
+    for keys, (places, labels) in view.by_keys.items():
+        for key in keys:
+            counts[key] += len(places)
+            values[key].update(map(itemgetter(key), labels))
     distinct = {key: len(found) for key, found in values.items()}
     del values
     top = sorted(distinct, key=lambda key: (-distinct[key], key))[:_SHOWN_KEYS]
-    alike = _alike([key for key in top if distinct[key] > 1], labels, counts, distinct)
+    alike = _alike([key for key in top if distinct[key] > 1], view, counts, distinct)
     everything = set(view.fingerprints)
     made = []
     for key in top:
         together = tuple(other for other in alike.get(key, ()) if other != key)
-        alone = _contribution((key,), labels, view.fingerprints, everything)
-        of_all = _contribution((key, *together), labels, view.fingerprints, everything) if together else alone
+        alone = _contribution((key,), view, everything)
+        of_all = _contribution((key, *together), view, everything) if together else alone
         made.append(LabelKey(key, distinct[key], counts[key], alone, together, of_all))
     return made
 
 
-def _contribution(
-    keys: tuple[str, ...], labels: Sequence[dict[str, str]], fingerprints: Sequence[int], everything: set[int]
-) -> int:
+def _contribution(wanted: tuple[str, ...], view: IdentityView, everything: set[int]) -> int:
     """Distinct label sets minus distinct label sets without these keys."""
     having: set[int] = set()
     without: set[int] = set()
-    for one, number in zip(labels, fingerprints, strict=True):
-        rest = number
-        for key in keys:
-            value = one.get(key)
-            if value is not None:
-                rest -= label_fingerprint(key, value)
-        if rest != number:
-            having.add(number)
-            without.add(rest)
+    numbers = view.fingerprints
+    for keys, (places, labels) in view.by_keys.items():
+        present = [key for key in wanted if key in keys]
+        if not present:
+            continue
+        rest = [numbers[place] for place in places]
+        having.update(rest)
+        for key in present:
+            parts = view.label_parts(key)
+            rest = [number - parts[one[key]] for number, one in zip(rest, labels, strict=True)]
+        without.update(rest)
     # a set that has none of the keys stays; what is left of the others may be one of those
     return len(having) - len(without - (everything - having))
 
 
-def _alike(
-    keys: list[str], labels: Sequence[dict[str, str]], counts: Counter[str], distinct: dict[str, int]
-) -> dict[str, list[str]]:
+def _alike(keys: list[str], view: IdentityView, counts: Counter[str], distinct: dict[str, int]) -> dict[str, list[str]]:
     """{key: all keys that part the identities exactly as it does}, for those that are not alone."""
     candidates: dict[tuple[int, int], list[str]] = {}
     for key in keys:
@@ -128,19 +122,19 @@ def _alike(
             continue
         by_parts: dict[int, list[str]] = {}
         for key in group:
-            by_parts.setdefault(_parts(key, labels), []).append(key)
+            by_parts.setdefault(_parts(key, view), []).append(key)
         for alike in by_parts.values():
             if len(alike) > 1:
                 found.update(dict.fromkeys(alike, alike))
     return found
 
 
-def _parts(key: str, labels: Sequence[dict[str, str]]) -> int:
+def _parts(key: str, view: IdentityView) -> int:
     """A number for how the values of a key part the identities, whatever the values are called."""
     first: dict[str, int] = {}
     total = 0
-    for place, one in enumerate(labels):
-        value = one.get(key)
+    for place, identity in enumerate(view.identities):
+        value = (identity.get("security-labels") or {}).get(key)
         if value is not None:
             total = hash((total, place, first.setdefault(value, place)))
     return total

@@ -10,6 +10,7 @@ import typing as t
 from collections.abc import Iterator, Mapping
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.packed_endpoints import named_identities
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import TERMINAL_PHASES, Object, name_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.label_filter import (
     LabelFilter,
@@ -31,7 +32,7 @@ _PERHAPS_TOPOLOGY: t.Final[tuple[Version, Version]] = ((1, 18), (1, 20))
 def live_pods_without_endpoint(context: Context) -> Iterator[Object]:
     """Pods of the pod network that are not terminal and that no CiliumEndpoint or CiliumEndpointSlice names."""
     state = context.state
-    named = {(one["metadata"].get("namespace"), name_of(one)) for one in state.of("ciliumendpoints")}
+    named = {(namespace, name) for namespace, name, _number in named_identities(state.of("ciliumendpoints"))}
     for endpoint_slice in state.of("ciliumendpointslices"):
         namespace = endpoint_slice.get("namespace")
         named.update((namespace, one.get("name")) for one in endpoint_slice.get("endpoints") or ())

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import functools
 import math
-import typing as t
 import weakref
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.identity_collector import (
@@ -21,6 +20,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks.identity_col
     operator_replicas,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.identity_pending import Awaited
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.packed_endpoints import named_identities
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import Object, name_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.identity_classes import (
     CLASSES,
@@ -40,7 +40,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.identity_ran
     IdentityRangeError,
     range_of_config,
 )
-from ansible_collections.podnet.upkeep.plugins.module_utils._domain.security_labels import fingerprint
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.security_labels import LabelParts
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.timestamps import moment
 
 HEARTBEAT = "io.cilium.heartbeat"
@@ -129,9 +129,39 @@ class IdentityView:
         return (math.inf if math.isnan(created) else created), self.numbers[place]
 
     @functools.cached_property
+    def by_keys(self) -> dict[tuple[str, ...], tuple[list[int], list[Mapping[str, str]]]]:
+        """{keys of security labels: (places of the identities that have these, their labels)}: most have the same keys."""
+        found: dict[tuple[str, ...], tuple[list[int], list[Mapping[str, str]]]] = {}
+        for place, identity in enumerate(self.identities):
+            labels = identity.get("security-labels") or {}
+            keys = tuple(labels)
+            if keys not in found:
+                found[keys] = [], []
+            places, of_keys = found[keys]
+            places.append(place)
+            of_keys.append(labels)
+        return found
+
+    def label_parts(self, key: str) -> LabelParts:
+        """{value: its part in fingerprints} of a key, made as it is asked for."""
+        return self._parts.setdefault(key, LabelParts(key))
+
+    @functools.cached_property
+    def _parts(self) -> dict[str, LabelParts]:
+        return {}
+
+    @functools.cached_property
     def fingerprints(self) -> list[int]:
-        """A number for the labels of each identity: equal sets share it."""
-        return [fingerprint(identity.get("security-labels") or {}) for identity in self.identities]
+        """A number for the labels of each identity (see ``fingerprint``): equal sets share it."""
+        made = [0] * len(self.identities)
+        for keys, (places, labels) in self.by_keys.items():
+            sums = [0] * len(places)
+            for key in keys:
+                parts = self.label_parts(key)
+                sums = [total + parts[one[key]] for total, one in zip(sums, labels, strict=True)]
+            for place, total in zip(places, sums, strict=True):
+                made[place] = total
+        return made
 
     @functools.cached_property
     def used(self) -> int | None:
@@ -144,10 +174,7 @@ class IdentityView:
     @functools.cached_property
     def references(self) -> set[int]:
         """Numbers that CiliumEndpoints and CiliumEndpointSlices name."""
-        found: set[t.Any] = {
-            ((endpoint.get("status") or {}).get("identity") or {}).get("id")
-            for endpoint in self._state.of("ciliumendpoints")
-        }
+        found = {number for _space, _name, number in named_identities(self._state.of("ciliumendpoints"))}
         for endpoint_slice in self._state.of("ciliumendpointslices"):
             found.update(one.get("id") for one in endpoint_slice.get("endpoints") or ())
         found.discard(None)

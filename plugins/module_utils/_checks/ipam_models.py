@@ -25,12 +25,12 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks.ipam_nodes i
     models_of_nodes,
     most_common,
     named,
+    notes_of_nodes,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.ipam_page import ipam_page
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import condition, name_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.ipam_model import IpamModel
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.ipam_model_pages import page_of
-from ansible_collections.podnet.upkeep.plugins.module_utils._domain.provider_name import if_deleted, provider_of
 
 # the two names that flannel's DaemonSet has had
 _SAME: Mapping[str, tuple[str, ...]] = {"kube-flannel-ds": ("kube-flannel-ds", "kube-flannel")}
@@ -41,7 +41,7 @@ _CILIUM: t.Final = "cilium"
 def check(context: Context) -> Iterator[Finding]:
     """Every model that the cluster has."""
     pods = agent_pods(context)
-    models = models_of_nodes(context, pods)
+    models = models_of_nodes(context)
     yield from _mixed(models)
     yield from _agents(context, pods, models)
     yield from ipam_cluster_cidrs.check(context)
@@ -90,10 +90,10 @@ def _agents(context: Context, pods: AgentPods, models: Mapping[str, IpamModel]) 
 def node_notes(context: Context) -> dict[str, dict[str, str]]:
     """{Node: its provider, what happens when it is deleted, and its IPAM model in words}."""
     models = models_of_nodes(context)
+    titles = {model: _title(model) for model in set(models.values())}
     return {
-        name: {"provider": provider_of(node), "if_deleted": if_deleted(node), "model": _title(models[name])}
-        for node in context.state.nodes
-        for name in (name_of(node),)
+        name: {"provider": one.provider, "if_deleted": one.if_deleted, "model": titles[models[name]]}
+        for name, one in notes_of_nodes(context).items()
     }
 
 

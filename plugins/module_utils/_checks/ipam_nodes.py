@@ -12,9 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.endpoint_view import once
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import TERMINAL_PHASES, Object, name_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.ipam_model import IpamEvidence, IpamModel
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.ipam_model_of_node import model_of_node
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.provider_name import if_deleted, provider_of
 
 
 def labels_of(obj: Mapping[str, t.Any]) -> Mapping[str, str]:
@@ -42,6 +44,7 @@ class AgentPods:
         return frozenset().union(*self.bound.values())
 
 
+@once
 def agent_pods(context: Context) -> AgentPods:
     """Which DaemonSets have a pod on which Node."""
     running: dict[str, set[str]] = {}
@@ -68,9 +71,10 @@ def _daemon_set_of(pod: Object) -> str:
     return ""
 
 
-def models_of_nodes(context: Context, pods: AgentPods | None = None) -> dict[str, IpamModel]:
+@once
+def models_of_nodes(context: Context) -> dict[str, IpamModel]:
     """{Node: its model}. Nodes that look alike are looked at once."""
-    bound = (pods or agent_pods(context)).bound
+    bound = agent_pods(context).bound
     state, cluster = context.state, context.ipam_model
     readable = "configmaps" not in state.unknown
     found = IpamEvidence(
@@ -90,6 +94,19 @@ def models_of_nodes(context: Context, pods: AgentPods | None = None) -> dict[str
 
 
 _TELLING_LABELS: t.Final = ("type", "kubernetes.io/os", "eks.amazonaws.com/compute-type")
+
+
+class NodeNotes(t.NamedTuple):
+    """Who provides a Node's machine, and what happens when the Node is deleted."""
+
+    provider: str
+    if_deleted: str
+
+
+@once
+def notes_of_nodes(context: Context) -> dict[str, NodeNotes]:
+    """{Node: its notes}."""
+    return {name_of(node): NodeNotes(provider_of(node), if_deleted(node)) for node in context.state.nodes}
 
 
 def named(names: t.Sequence[str], most: int = 10) -> str:

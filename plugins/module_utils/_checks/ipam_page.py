@@ -20,12 +20,11 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks.ipam_aws imp
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.ipam_azure import network_modes
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.ipam_calico import calico_blocks, calico_pools
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.ipam_cluster_cidrs import cluster_cidr_pools
-from ansible_collections.podnet.upkeep.plugins.module_utils._checks.ipam_nodes import most_common, named
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.ipam_nodes import most_common, named, notes_of_nodes
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import name_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.ipam_model import NODE_SPEC, IpamModel
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.ipam_model_page import ModelPage
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.ipam_model_pages import page_of
-from ansible_collections.podnet.upkeep.plugins.module_utils._domain.provider_name import if_deleted, provider_of
 
 _COLUMNS: t.Final = ("IPAM model", "Provider", "Nodes", "When the Node object is deleted")
 _AZURE_MODES: Mapping[str, str] = {
@@ -183,9 +182,9 @@ def _allocator(context: Context) -> Iterator[str]:
 def _rows(context: Context, models: Mapping[str, IpamModel]) -> list[list[str]]:
     """Nodes by model, provider and what deleting them does; most Nodes first."""
     lines = [
-        (page_of(model.name, model.cni).title, provider_of(node), if_deleted(node))
-        for node in context.state.nodes
-        for model in (models[name_of(node)],)
+        (page_of(model.name, model.cni).title, *notes)
+        for name, notes in notes_of_nodes(context).items()
+        for model in (models[name],)
     ]
     counted: dict[tuple[str, str, str], int] = {}
     for line in lines:

@@ -20,6 +20,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks.enumeration 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding import Finding, Subject
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding_kind import INFO, WARNING
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import TERMINAL_PHASES, Object, name_of
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cidr import is_within
 
 # network and broadcast address, and the gateway
 _TAKEN_BY_HOST_LOCAL = 3
@@ -67,13 +68,16 @@ def addresses(context: Context) -> dict[str, NodeAddresses]:
 
 def _used(context: Context) -> Counter[str]:
     """Pods of each Node that hold an address of its podCIDRs."""
-    used: Counter[str] = Counter()
-    for pod, held in context.network_pods:
+    spans = context.node_spans
+    inside: list[str] = []
+    for (pod, _addresses), keys in zip(context.network_pods, context.address_keys, strict=True):
         node = pod["spec"]["nodeName"]
-        cidrs = context.node_cidrs.get(node, ())
-        if any(address in network for address in held for network in cidrs):
-            used[node] += 1
-    return used
+        of_node = spans.get(node, ())
+        for key in keys:
+            if is_within(key, of_node):
+                inside.append(node)
+                break
+    return Counter(inside)
 
 
 def pod_limit(node: Object) -> int | None:

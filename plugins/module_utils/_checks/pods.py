@@ -13,7 +13,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context impo
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding import Finding, Subject
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.pod_cidrs import SHOWN, texts
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import Object, name_of
-from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cidr import Address
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cidr import Address, is_within
 
 
 def full_name(pod: Object) -> str:
@@ -37,22 +37,23 @@ def foreign_addresses(context: Context) -> dict[str, ForeignPods]:
     """{Node: its pods with foreign addresses} for Nodes that are known, in the families that Node.spec decides about."""
     created = {name_of(node): node["metadata"].get("creationTimestamp") or "" for node in context.state.nodes}
     found: dict[str, ForeignPods] = {}
-    for pod, addresses in context.network_pods:
+    spans, families = context.node_spans, context.judged_families
+    for (pod, addresses), keys in zip(context.network_pods, context.address_keys, strict=True):
         node = pod["spec"]["nodeName"]
-        if node not in context.node_cidrs:
+        of_node = spans.get(node)
+        if of_node is None:
             continue
         outside = [
             str(address)
-            for address in addresses
-            if address.version in context.judged_families
-            and not any(address in network for network in context.node_cidrs[node])
+            for address, key in zip(addresses, keys, strict=True)
+            if not is_within(key, of_node) and address.version in families
         ]
         if outside:
-            of_node = found.setdefault(node, ForeignPods())
-            of_node.pods[full_name(pod)] = outside
+            foreign = found.setdefault(node, ForeignPods())
+            foreign.pods[full_name(pod)] = outside
             # both are RFC 3339 in UTC with full seconds, as the API server writes them: they compare as texts
             if created[node] and (pod["metadata"].get("creationTimestamp") or "") > created[node]:
-                of_node.younger.add(full_name(pod))
+                foreign.younger.add(full_name(pod))
     return found
 
 
@@ -88,12 +89,18 @@ def _foreign(context: Context) -> Iterator[Finding]:
 
 def _duplicates(context: Context) -> Iterator[Finding]:
     """A pod that is being deleted does not count: its address may be free, and with the next pod, already."""
+    seen: set[int] = set()
+    several: set[int] = set()
+    for keys in context.address_keys:
+        for key in keys:
+            (several if key in seen else seen).add(key)
     holders: dict[Address, list[tuple[str, str]]] = {}
-    for pod, addresses in context.network_pods:
-        if pod["metadata"].get("deletionTimestamp"):
+    for (pod, addresses), keys in zip(context.network_pods, context.address_keys, strict=True) if several else ():
+        if several.isdisjoint(keys) or pod["metadata"].get("deletionTimestamp"):
             continue
-        for address in addresses:
-            holders.setdefault(address, []).append((full_name(pod), pod["spec"]["nodeName"]))
+        for address, key in zip(addresses, keys, strict=True):
+            if key in several:
+                holders.setdefault(address, []).append((full_name(pod), pod["spec"]["nodeName"]))
     for address, pods in holders.items():
         if len(pods) > 1:
             shown = sorted(pods)[:SHOWN]

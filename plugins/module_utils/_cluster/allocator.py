@@ -55,7 +55,7 @@ class Replica:
 def replicas(state: ClusterState) -> list[Replica]:
     """Node IPAM flags of every controller-manager pod that is visible and has not ended."""
     found = []
-    for pod in state.of("pods"):
+    for pod in state.marked_pods:
         phase = (pod.get("status") or {}).get("phase")
         if not is_controller_manager(pod) or phase in TERMINAL_PHASES:
             continue

@@ -90,6 +90,16 @@ class PackedEndpoints(Sequence[Object]):
     __hash__ = None  # type: ignore[assignment]
 
 
+def named_identities(objects: Iterable[Object]) -> Iterator[tuple[t.Any, str, t.Any]]:
+    """(namespace, name, number of its identity) of each CiliumEndpoint, None where it says none; no mappings are made."""
+    for one in objects.rows if isinstance(objects, PackedEndpoints) else objects:
+        if isinstance(one, tuple):
+            yield one[1], one[0], one[8]
+        else:
+            identity = (one.get("status") or {}).get("identity") or {}
+            yield one["metadata"].get("namespace"), str(one["metadata"]["name"]), identity.get("id")
+
+
 def _endpoint(row: Row | Object) -> Object:
     return row if isinstance(row, dict) else endpoint_of_row(row)
 

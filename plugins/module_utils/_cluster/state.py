@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import typing as t
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -56,6 +57,17 @@ class ClusterState:
     def nodes(self) -> list[Object]:
         """Nodes in the order of their names."""
         return sorted(self.of("nodes"), key=name_of)
+
+    @functools.cached_property
+    def marked_pods(self) -> Sequence[Object]:
+        """Pods with a label by which the control plane or Cilium is known: a few, for who looks for some of these."""
+        return [
+            pod
+            for pod in self.of("pods")
+            if (labels := pod["metadata"].get("labels"))
+            and not _MARKS.isdisjoint(labels)
+            and any(labels.get(key) in values for key, values in _MARKED.items())
+        ]
 
     def config_map(self, name: str) -> Mapping[str, str] | None:
         """Data of a ConfigMap of kube-system or of the CNI's namespace, or None."""
@@ -113,6 +125,14 @@ class ClusterState:
         )
 
 
+# labels of pods of the control plane and of Cilium
+_MARKED: t.Final[Mapping[str, tuple[str, ...]]] = {
+    "k8s-app": ("cilium", "kube-controller-manager"),
+    "component": ("kube-controller-manager",),
+    "io.cilium/app": ("operator",),
+    "name": ("cilium-operator",),
+}
+_MARKS: t.Final = frozenset(_MARKED)
 _ENVELOPE: t.Final = {
     "taken_at*": str,
     "server_version": str,

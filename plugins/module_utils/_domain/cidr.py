@@ -9,27 +9,61 @@ Source of every rule: pkg/controller/nodeipam/ipam/cidrset/cidr_set.go of kubern
 
 from __future__ import annotations
 
+import functools
 import ipaddress
+import socket
 import typing as t
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 Network: t.TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address: t.TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # clusterSubnetMaxDiff of cidr_set.go: the bitmap of an IPv6 pool has at most 2^16 blocks
 LARGEST_IPV6_DIFFERENCE = 16
+# above every number of an IPv4 address
+_OF_IPV6: t.Final = 1 << 128
 
 
 class CidrError(ValueError):
     """A CIDR or a mask cannot be used; the text says which and why."""
 
 
+# as many as there are CIDRs of Nodes in a large cluster, which every check asks for again
+@functools.lru_cache(maxsize=32768)
 def parse_network(text: str) -> Network:
     """The network of ``text``; host bits are cut off, as Go's net.ParseCIDR does. Raises CidrError."""
     try:
         return ipaddress.ip_network(text.strip(), strict=False)
     except ValueError as error:
         raise CidrError(f"'{text}' is not a CIDR such as 10.244.0.0/16 or fd00:10:244::/48") from error
+
+
+def parse_address(text: str) -> Address:
+    """The address of ``text``; ValueError when it is none. What most are, IPv4, is parsed by the C library."""
+    try:
+        return ipaddress.IPv4Address(int.from_bytes(socket.inet_pton(socket.AF_INET, text), "big"))
+    except (OSError, TypeError, ValueError):
+        return ipaddress.ip_address(text)
+
+
+def key_of_address(address: Address) -> int:
+    """A number for each address of both families; those of a network lie side by side (see ``span``)."""
+    number = int(address)
+    return number if address.version == 4 else number + _OF_IPV6
+
+
+def span(network: Network) -> tuple[int, int]:
+    """The keys of the first and the last address of a network."""
+    first = key_of_address(network.network_address)
+    return first, first + network.num_addresses - 1
+
+
+def is_within(key: int, spans: Sequence[tuple[int, int]]) -> bool:
+    """Whether the address of this key is in one of the networks of these spans."""
+    for first, last in spans:  # noqa: SIM110 (any() takes three times as long, for each of 100,000 pods)
+        if first <= key <= last:
+            return True
+    return False
 
 
 def parse_networks(text: str) -> tuple[Network, ...]:

@@ -44,7 +44,7 @@ def _metadata(node: Node, key: str) -> Mapping[str, str]:
 
 
 def _any_prefix(values: Mapping[str, str], *prefixes: str) -> str:
-    return next((key for key in sorted(values) if key.startswith(prefixes)), "")
+    return min((key for key in values if key.startswith(prefixes)), default="")
 
 
 def _version(node: Node) -> str:

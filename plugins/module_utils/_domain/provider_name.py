@@ -63,6 +63,9 @@ _SIGNS: t.Final = (
     ("labels", "node.k0sproject.io/", "k0s"),
     ("annotations", "kubeadm.alpha.kubernetes.io/cri-socket", "kubeadm"),
 )
+_PREFIXES: t.Final[Mapping[str, tuple[str, ...]]] = {
+    where: tuple(prefix for place, prefix, _product in _SIGNS if place == where) for where in ("labels", "annotations")
+}
 _VERSIONS: t.Final = (("-eks-", "EKS"), ("-gke.", "GKE"), ("+k3s", "k3s"), ("+rke2", "RKE2"))
 _SIMULATED: Mapping[str, str] = {"kwok": "kwok (no machine)", "kubemark": "kubemark (no machine)", "kind": "kind"}
 
@@ -94,7 +97,12 @@ def provider_of(node: Node) -> str:
 def _product(node: Node, labels: Mapping[str, str]) -> str:
     if labels.get("kubernetes.azure.com/managed") == "false":
         return "own machine joined to AKS"
-    for place, prefix, product in _SIGNS:
+    annotations = _values(node, "annotations")
+    # most Nodes have none of them: one look at each key tells so
+    signed = any(key.startswith(_PREFIXES["labels"]) for key in labels) or any(
+        key.startswith(_PREFIXES["annotations"]) for key in annotations
+    )
+    for place, prefix, product in _SIGNS if signed else ():
         if any(key.startswith(prefix) for key in _values(node, place)):
             return product
     version = str(((node.get("status") or {}).get("nodeInfo") or {}).get("kubeletVersion", ""))

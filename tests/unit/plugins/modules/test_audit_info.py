@@ -168,12 +168,12 @@ def test_options_reach_the_reader(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     monkeypatch.setattr(audit_info.KubeClient, "from_options", lambda options: None)
     monkeypatch.setattr(audit_info.live, "collect", collect)
     run(capsys)
-    assert seen[-1] == audit_info.live.LiveOptions(hosts=[])
+    assert seen[-1] == audit_info.live.LiveOptions(hosts=[], processes=True)
     hosts = [{"node": "a", "conflists": [], "bridge_addresses": [], "error": ""}]
     more = {"use_agents": True, "agent_concurrency": 3, "read_logs": True, "cilium_namespace": "cilium"}
     run(capsys, **more, host_facts=hosts)
     assert seen[-1] == audit_info.live.LiveOptions(
-        agents=True, agent_concurrency=3, logs=True, hosts=hosts, cilium_namespace="cilium"
+        processes=True, agents=True, agent_concurrency=3, logs=True, hosts=hosts, cilium_namespace="cilium"
     )
 
 
