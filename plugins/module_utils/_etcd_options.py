@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import typing as t
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.etcd_maintenance_plan import Limits
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.kvstore_status import LARGEST_DATABASE
-from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
+from ansible_collections.podnet.upkeep.plugins.module_utils._errors import ApiError, InputError
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations import kvstore_discovery
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_cluster import EtcdCluster
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_door import EtcdCredentials
@@ -81,10 +82,16 @@ def found_of(options: Mapping[str, t.Any], client: KubeClient | None) -> kvstore
     """Where the store is. Raises ApiError."""
     if not options["endpoints"] and client is not None:
         return kvstore_discovery.discover(client, options["store"], options["cilium_namespace"])
-    if client is None:
-        return kvstore_discovery.found_by_user(options["endpoints"], options["store"])
-    seen = kvstore_discovery.discover(client, kvstore_discovery.CILIUM, options["cilium_namespace"])
-    return kvstore_discovery.found_by_user(options["endpoints"], options["store"], seen.config)
+    found = kvstore_discovery.found_by_user(options["endpoints"], options["store"])
+    if client is None or found.store == kvstore_discovery.APISERVER:
+        return found
+    try:
+        seen = kvstore_discovery.discover(client, kvstore_discovery.CILIUM, options["cilium_namespace"])
+    except ApiError as error:
+        if error.status != 403:
+            raise
+        return found  # cilium-config would only tell more about the contents
+    return replace(found, used=seen.used, namespace=seen.namespace, config=seen.config)
 
 
 def cluster_of(

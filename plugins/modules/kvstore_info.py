@@ -218,7 +218,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._etcd_options import
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations import kvstore_report
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_errors import EtcdError
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_reader import EtcdReader
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.kvstore_discovery import APISERVER, Found
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.kvstore_discovery import APISERVER, AUTO, Found
 from ansible_collections.podnet.upkeep.plugins.module_utils._options import auth_argument_spec, run_module
 
 Result = dict[str, t.Any]
@@ -292,9 +292,10 @@ def _run(module: AnsibleModule) -> Result:
     try:
         picture = cluster.picture()
     except EtcdError as error:
-        if not error.status and found.store == APISERVER and not options["endpoints"]:
-            return {**known, **_NOTHING, "contents_unknown": str(error), "problems": [str(error)]}
-        raise
+        if options["store"] != AUTO or found.used is not False or options["endpoints"]:
+            raise
+        # Cilium has no store, and that of the API server is told where it can be reached
+        return {**known, **_NOTHING, "contents_unknown": str(error), "problems": []}
     contents, why = None, "contents is false"
     if found.store == APISERVER:
         why = "this is the etcd of the API server, in which Cilium keeps nothing itself"

@@ -215,7 +215,7 @@ def test_who_is_not_let_in_is_told_why_in_one_sentence(etcd: EtcdCluster, tmp_pa
     theirs = str(stranger.cert.parent / "ca.crt")
     ours = credentials(etcd)
     for given, words in (
-        (EtcdCredentials(theirs, ours.client_cert, ours.client_key), "is not of the authority in etcd_ca_cert"),
+        (EtcdCredentials(theirs, ours.client_cert, ours.client_key), "is of no authority in etcd_ca_cert"),
         (
             EtcdCredentials(ours.ca_cert, str(stranger.cert), str(stranger.key)),
             "does not accept the client certificate",
@@ -229,7 +229,7 @@ def test_who_is_not_let_in_is_told_why_in_one_sentence(etcd: EtcdCluster, tmp_pa
     with pytest.raises(UpkeepError, match="write https"):
         Product([etcd.endpoints[0].replace("https", "http")], ours, 5).picture()
     told = play(etcd, tmp_path, maintain_kvstore_etcd_ca_cert=theirs)
-    assert told.returncode != 0 and "is not of the authority in etcd_ca_cert" in told.flat_output
+    assert told.returncode != 0 and "is of no authority in etcd_ca_cert" in told.flat_output
 
     etcd.kill("etcd-0")
     etcd.start("etcd-0", enable_grpc_gateway="false")

@@ -19,6 +19,8 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.agent_json i
 NOSPACE, CORRUPT = "NOSPACE", "CORRUPT"
 _ALARMS = {"1": NOSPACE, "2": CORRUPT}
 _OLDEST = (3, 4)
+# what a negative --quota-backend-bytes means
+UNLIMITED = 1 << 62
 
 
 def number(value: t.Any) -> int:
@@ -165,7 +167,7 @@ def parse_status(answer: t.Any, quota: int | None = None) -> Status:
         version=text(body.get("version")),
         size=number(body.get("dbSize")),
         in_use=number(body.get("dbSizeInUse")),
-        quota=told or quota,
+        quota=UNLIMITED if told < 0 else (told or quota),
         leader=number(body.get("leader")),
         term=number(body.get("raftTerm")),
         committed=number(body.get("raftIndex")),

@@ -73,7 +73,7 @@ class EtcdCluster:
             raise next(error for _status, error in asked.values() if error is not None)
         if len(clusters) > 1:
             raise InputError(f"endpoints: they are of different etcds: {' and '.join(sorted(clusters.values()))}.")
-        (self.cluster,) = clusters
+        self.cluster = min(clusters)
         listed = parse_members(self.door(next(iter(by_member.values()))).ask("/v3/cluster/member/list", {}))
         members = self._each(listed, lambda one: self._member(one, by_member))
         seen = tuple(found if found is not None else member for member, (found, _error) in members.items())

@@ -152,7 +152,7 @@ def _tls_cause(links: list[BaseException], client_cert: str) -> str:
                 return f"its certificate is not for this address ({why}); set etcd_server_name to a name in it"
             if "expired" in why:
                 return f"its certificate has expired ({why})"
-            return f"its certificate is not of the authority in etcd_ca_cert, so it may be somebody else ({why})"
+            return f"its certificate is of no authority in etcd_ca_cert, so it may be somebody else ({why})"
     words = " ".join(str(link) for link in links).upper().replace(" ", "_")
     if "CERTIFICATE_EXPIRED" in words:
         return f"it does not accept the client certificate {client_cert}, which has expired"

@@ -26,6 +26,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_doo
 _DIGEST = hashlib.sha256().digest_size
 # bbolt writes this into its first page, 16 bytes after the header of the page
 _MAGIC, _MAGIC_AT = 0xED0CDAED, 16
+_PARTIAL = ".partial"
 _SPARE = 64 * 1024**2
 
 
@@ -52,7 +53,7 @@ def take(
     is not complete or not sound, EtcdError.
     """
     folder = os.path.abspath(os.path.expanduser(folder))
-    handle, temporary = _begin(folder, member.status.size if member.status else 0)
+    handle, temporary = _begin(folder, name, member.status.size if member.status else 0)
     try:
         with os.fdopen(handle, "wb") as file:
             size, digest = _receive(cluster, member, file.write, heartbeat)
@@ -72,16 +73,21 @@ def take(
     return Snapshot(path, size, digest.hex(), member.title)
 
 
-def _begin(folder: str, needed: int) -> tuple[int, str]:
+def _begin(folder: str, name: str, needed: int) -> tuple[int, str]:
+    # of this etcd: etcd-CLUSTER
+    prefix = f".{'-'.join(name.split('-')[:2])}-"
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
+        for left in os.listdir(folder):
+            if left.startswith(prefix) and left.endswith(_PARTIAL):  # of a run that was killed; we hold the lock
+                os.unlink(os.path.join(folder, left))
         free = shutil.disk_usage(folder).free
         if free < needed + _SPARE:
             raise InputError(
                 f"snapshot_dir: {folder} has {in_words(free)} left and the database {in_words(needed)}; name a folder with more "
                 "room on this machine."
             )
-        return tempfile.mkstemp(dir=folder, prefix=".upkeep-", suffix=".partial")  # mode 0600
+        return tempfile.mkstemp(dir=folder, prefix=prefix, suffix=_PARTIAL)  # mode 0600
     except OSError as error:
         raise InputError(
             f"snapshot_dir: {folder} cannot be written to: {error.strerror or error}; name a folder on this machine."

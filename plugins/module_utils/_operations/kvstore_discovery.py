@@ -10,7 +10,6 @@ import base64
 import binascii
 import json
 import os
-import typing as t
 import urllib.parse
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -175,9 +174,6 @@ def _seen_from_here(url: str, pod: JsonObject) -> str:
     return f"{parts.scheme}://{host}:{parts.port or 2379}"
 
 
-def found_by_user(endpoints: Iterable[str], store: str, config: t.Mapping[str, str] | None = None) -> Found:
+def found_by_user(endpoints: Iterable[str], store: str) -> Found:
     """What the user says needs no discovery."""
-    used = uses_kvstore(config) if config is not None else None
-    return Found(
-        APISERVER if store == APISERVER else CILIUM, tuple(endpoints), "the option endpoints", used, _SYSTEM, config
-    )
+    return Found(APISERVER if store == APISERVER else CILIUM, tuple(endpoints), "the option endpoints")

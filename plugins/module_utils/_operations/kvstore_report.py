@@ -21,6 +21,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.etcd_mainten
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.etcd_members import (
     NOSPACE,
+    UNLIMITED,
     Member,
     Picture,
     Status,
@@ -97,9 +98,13 @@ def _member(member: Member, picture: Picture, limits: Limits) -> Section:
         "revision": status.revision if status else None,
         "bytes": status.size if status else None,
         "bytes_in_use": status.in_use if status else None,
-        "quota_bytes": quota_of(status, limits) if status else None,
+        "quota_bytes": _told(quota_of(status, limits)) if status else None,
         "errors": list(status.errors) if status else [],
     }
+
+
+def _told(quota: int | None) -> int | None:
+    return None if quota == UNLIMITED else quota
 
 
 def _database(members: list[Member], limits: Limits) -> Section | None:
@@ -116,7 +121,7 @@ def _database(members: list[Member], limits: Limits) -> Section | None:
     return {
         "bytes": fullest.size,
         "bytes_in_use": fullest.in_use,
-        "quota_bytes": quota,
+        "quota_bytes": _told(quota),
         "limit_bytes": limit_of(fullest, limits),
         "share": round(share_of(fullest), 4),
         "free_by_defragmentation": sum(one.gain for one in statuses),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
-from unit.fake_api import FakeApi
+from unit.fake_api import FakeApi, Fault
 from unit.plugins.module_utils._domain.test_etcd_members import ALARMS, MEMBERS, STATUS
 
 from ansible_collections.podnet.upkeep.plugins.modules import kvstore_info, kvstore_maintenance
@@ -104,3 +104,24 @@ def test_a_cluster_that_uses_no_kvstore(capsys: pytest.CaptureFixture[str], tmp_
         assert found["store"] == "apiserver" and "ask by etcdctl" in found["source"] and found["problems"] == []
         refused = run(kvstore_maintenance, capsys, **api.options, store="cilium", state_dir=str(tmp_path))
         assert "none were found, because Cilium keeps identities as objects" in refused["msg"]
+
+
+def test_an_etcd_of_the_api_server_that_cannot_be_reached(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where Cilium uses no kvstore it is no failure; where it was asked for by name, it is."""
+    etcd = {"name": "etcd", "command": ["etcd", "--advertise-client-urls=https://127.0.0.1:9"]}
+    pod = {"metadata": {"name": "etcd-cp1", "labels": {"component": "etcd"}}, "spec": {"containers": [etcd]}}
+    with FakeApi() as api:
+        api.store.add("/api/v1/namespaces/kube-system/pods", {"apiVersion": "v1", "kind": "Pod", **pod})
+        found = run(kvstore_info, capsys, **api.options)
+        assert found["endpoints"] == [HERE] and found["reachable"] is False and found["problems"] == []
+        assert "connection refused" in found["contents_unknown"] and found["quorum"] is None
+        refused = run(kvstore_info, capsys, **api.options, store="apiserver")
+        assert refused["failed"] and "connection refused" in refused["msg"]
+
+
+def test_cilium_config_that_may_not_be_read(capsys: pytest.CaptureFixture[str]) -> None:
+    """With endpoints it would only tell more; without, it is the way to them."""
+    with FakeApi() as api:
+        api.faults.append(Fault("GET", "/api/v1/namespaces/kube-system/configmaps/cilium-config", status=403))
+        found = run(kvstore_info, capsys, **api.options, endpoints=[HERE])
+        assert "Cannot ask the etcd" in found["msg"] and not [one for one in api.faults if one.times]

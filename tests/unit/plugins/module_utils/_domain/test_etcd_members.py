@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.etcd_members import (
+    UNLIMITED,
     Member,
     Picture,
     Status,
@@ -80,6 +81,7 @@ def test_an_answer_of_the_gateway() -> None:
     assert status.release == (3, 6, 10) and not status.too_old
     older = {key: value for key, value in GATEWAY.items() if key != "dbSizeQuota"}
     assert parse_status(older).quota is None and parse_status(older, 5).quota == 5
+    assert parse_status({**GATEWAY, "dbSizeQuota": "-1"}, 5).quota == UNLIMITED
     assert parse_status({"version": "3.3.25"}).too_old and parse_status("nonsense").too_old
     assert parse_alarms({"alarms": [{"memberID": "5", "alarm": "NOSPACE"}]}) == ((5, "NOSPACE"),)
     assert parse_alarms({"alarms": [{"memberID": 5, "alarm": 2}]}) == ((5, "CORRUPT"),)

@@ -185,11 +185,14 @@ def test_a_snapshot_is_the_database_and_its_digest(gateway: Gateway, tmp_path: P
     whole = DATABASE + hashlib.sha256(DATABASE).digest()
     gateway.answers["/v3/maintenance/snapshot"] = lambda *_any: (200, stream(whole, size))
     cluster = EtcdCluster([gateway.endpoint], EtcdCredentials())
-    taken = etcd_snapshot.take(cluster, Member(1, "m1", endpoint=gateway.endpoint), str(tmp_path / "new"), "one.db")
+    folder = tmp_path / "new"
+    folder.mkdir()
+    (folder / ".etcd-1f-killed.partial").write_text("of a run that was killed")
+    taken = etcd_snapshot.take(cluster, Member(1, "m1", endpoint=gateway.endpoint), str(folder), "etcd-1f-7.db")
     path = Path(taken.path)
     assert path.read_bytes() == whole and path.stat().st_mode & 0o777 == 0o600
     assert taken.sha256 == hashlib.sha256(DATABASE).hexdigest() and taken.size == len(whole)
-    assert [one.name for one in path.parent.iterdir()] == ["one.db"]
+    assert [one.name for one in path.parent.iterdir()] == ["etcd-1f-7.db"]
 
 
 @pytest.mark.parametrize(
