@@ -47,7 +47,7 @@ class ObjectDeletion:
 
     def delete(self, candidate: Candidate) -> Deleted:
         """Delete it. Never raises for what the API answers."""
-        begun = self._clock.now()
+        end = self._clock.now() + self._patience
         pause, ambiguous = _FIRST_PAUSE, False
         while True:
             try:
@@ -56,36 +56,45 @@ class ObjectDeletion:
                 )
                 return _accepted(candidate, answer)
             except ApiError as error:
-                final = _final(candidate, error, ambiguous=ambiguous)
+                wait = error.retry_after or pause
+                if error.status != 429 and (ambiguous or _is_ambiguous(error)):
+                    ambiguous = True
+                    seen = self._look(candidate, error, end)
+                    if seen is not None:
+                        return seen
+                final = _final(candidate, error)
                 if final is not None:
                     return final
-                wait = error.retry_after or pause
-                late = self._clock.now() - begun + wait > self._patience
+                if self._clock.now() + wait > end:
+                    return _surprise(candidate, error)
                 if error.status == 429:
-                    if late:
-                        return _surprise(candidate, REFUSED, error)
                     self._pace.hold(wait)
                     self._pace.wait()
                 else:
-                    ambiguous = True
-                    seen = self._look(candidate, error)
-                    if seen is not None:
-                        return seen
-                    if late:
-                        return _surprise(candidate, REFUSED, error)
                     self._clock.sleep(wait)
                 pause = min(2 * pause, _LONGEST_PAUSE)
 
-    def _look(self, candidate: Candidate, lost: ApiError) -> Deleted | None:
-        """What became of it after a request without a clear answer; None when the very same object is there."""
-        try:
-            found = self._client.find(candidate.path)
-        except ApiError as error:
-            return (
-                Outcome(candidate, UNKNOWN, str(lost)),
-                f"What became of {candidate.words} is not known: {lost} A look at it failed as well: {error}",
-            )
-        metadata = (found or {}).get("metadata") or {}
+    def _look(self, candidate: Candidate, lost: ApiError, end: float) -> Deleted | None:
+        """What became of it after a request without a clear answer; None when the very same object is there.
+
+        An API server that restarts is waited for until ``end``.
+        """
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                found = self._client.request("GET", candidate.path, repeat=False)
+                break
+            except ApiError as error:
+                if error.status == 404:
+                    return Outcome(candidate, DELETED, _LOST_ANSWER), ""
+                if not error.transient or self._clock.now() + pause > end:
+                    return (
+                        Outcome(candidate, UNKNOWN, str(lost)),
+                        f"What became of {candidate.words} is not known: {lost} A look at it failed as well: {error}",
+                    )
+            self._clock.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        metadata = found.get("metadata") or {}
         if metadata.get("uid") != candidate.uid:
             return Outcome(candidate, DELETED, _LOST_ANSWER), ""
         if metadata.get("deletionTimestamp"):
@@ -102,19 +111,24 @@ def _accepted(candidate: Candidate, answer: JsonObject) -> Deleted:
     return Outcome(candidate, DELETED), ""
 
 
-def _final(candidate: Candidate, error: ApiError, *, ambiguous: bool) -> Deleted | None:
-    """The outcome where the answer leaves no doubt; None where it does, or where waiting helps."""
+def _is_ambiguous(error: ApiError) -> bool:
+    """Whether the server may have done it, or may still be at it."""
+    return error.status >= 500 or error.status == 0
+
+
+def _final(candidate: Candidate, error: ApiError) -> Deleted | None:
+    """The outcome where the answer leaves no doubt; None where waiting helps."""
     if error.status == 404 and error.reason == "NotFound":
-        return (Outcome(candidate, DELETED, _LOST_ANSWER) if ambiguous else Outcome(candidate, GONE)), ""
+        return Outcome(candidate, GONE), ""
     if error.status == 409:
         return Outcome(candidate, IN_USE, "it was changed or made anew since the plan"), ""
-    if error.status == 429 or error.status >= 500 or error.status == 0:
+    if error.status == 429 or _is_ambiguous(error):
         return None
-    return _surprise(candidate, REFUSED, error)
+    return _surprise(candidate, error)
 
 
-def _surprise(candidate: Candidate, outcome: str, error: ApiError) -> Deleted:
-    return Outcome(candidate, outcome, str(error)), f"{candidate.words} could not be deleted: {error}"
+def _surprise(candidate: Candidate, error: ApiError) -> Deleted:
+    return Outcome(candidate, REFUSED, str(error)), f"{candidate.words} could not be deleted: {error}"
 
 
 def _finalizers(metadata: t.Mapping[str, t.Any]) -> str:

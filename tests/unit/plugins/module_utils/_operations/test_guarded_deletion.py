@@ -1,4 +1,4 @@
-"""The engine of all clean-up against a fake API that misbehaves."""
+"""The engine of all clean-up: what it deletes, what it spares, how fast, and when it ends."""
 
 from __future__ import annotations
 
@@ -11,70 +11,13 @@ from typing import Any
 import pytest
 from unit.fake_api import FakeApi, Fault, status_body
 
-from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError, RefusedError
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.deletion_candidate import Candidate
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.deletion_journal import (
-    DeletionJournal,
-    JournalContent,
-    read_journal,
-)
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.guarded_deletion import (
     DeletionLimits,
-    DeletionResult,
-    GuardedDeletion,
 )
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.waiting import Clock
 
-IDENTITIES = "/apis/cilium.io/v2/ciliumidentities"
-
-
-class FakeTime:
-    """A clock whose time passes only by sleeping."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.clock = Clock(now=lambda: self.now, sleep=self.sleep)
-
-    def sleep(self, seconds: float) -> None:
-        """Let time pass."""
-        self.now += seconds
-
-
-def add_identities(api: FakeApi, count: int, first: int = 1000) -> list[Candidate]:
-    """Put identities into the API; each as a candidate."""
-    candidates = []
-    for number in range(first, first + count):
-        made = api.store.add(
-            IDENTITIES,
-            {
-                "apiVersion": "cilium.io/v2",
-                "kind": "CiliumIdentity",
-                "metadata": {"name": str(number)},
-                "security-labels": {"k8s:app": f"app-{number}"},
-            },
-        )
-        candidates.append(Candidate.of(made, f"{IDENTITIES}/{number}", "nothing refers to it"))
-    return candidates
-
-
-def delete(
-    api: FakeApi, candidates: Sequence[Candidate], folder: Path, limits: DeletionLimits | None = None, **options: Any
-) -> tuple[DeletionResult, JournalContent]:
-    """Run the engine; its result and its journal."""
-    client = KubeClient.from_options(api.options)
-    journal = DeletionJournal.create(str(folder), "identities")
-    options.setdefault("prove", lambda batch: {})
-    result = GuardedDeletion(client, limits or DeletionLimits(), journal=journal, **options).run(candidates)
-    return result, read_journal(journal.path)
-
-
-def outcomes(content: JournalContent) -> dict[str, int]:
-    """How often each outcome is in a journal."""
-    found: dict[str, int] = {}
-    for entry in content.entries.values():
-        found[entry.outcome] = found.get(entry.outcome, 0) + 1
-    return found
+from .deletion_scene import FakeTime, add_identities, delete, outcomes
 
 
 def test_all_that_is_dead_is_deleted_and_written_down(tmp_path: Path) -> None:
@@ -137,97 +80,6 @@ def test_objects_are_in_the_journal_before_the_first_request(tmp_path: Path) -> 
     assert seen == [5, 5, 5, 5, 5]
 
 
-def test_forbidden_in_the_middle_stops_the_run(tmp_path: Path) -> None:
-    with FakeApi() as api:
-        candidates = add_identities(api, 30)
-        api.faults.append(
-            Fault("DELETE", f"{candidates[14].path}$", 403, status_body(403, "Forbidden", "no rule"), times=99)
-        )
-        result, content = delete(api, candidates, tmp_path, DeletionLimits(batch_size=10, concurrency=1))
-        assert len(api.store.objects) == 16
-    assert "No permission to delete ciliumidentities.cilium.io" in result.stopped
-    assert (len(result.deleted), result.remaining) == (14, 16)
-    assert outcomes(content) == {"deleted": 14, "refused": 1, "not-sent": 5}
-
-
-def test_throttling_holds_back_and_goes_on(tmp_path: Path) -> None:
-    time = FakeTime()
-    with FakeApi() as api:
-        candidates = add_identities(api, 3)
-        throttled = status_body(429, "TooManyRequests", "slow down")
-        api.faults.append(Fault("DELETE", candidates[0].path, 429, throttled, {"Retry-After": "5"}, times=3))
-        result, _content = delete(api, candidates, tmp_path, DeletionLimits(concurrency=1), clock=time.clock)
-    assert (len(result.deleted), result.stopped) == (3, "")
-    assert 15 <= time.now < 16
-
-
-def test_throttling_without_end_stops_the_run(tmp_path: Path) -> None:
-    time = FakeTime()
-    with FakeApi() as api:
-        candidates = add_identities(api, 3)
-        throttled = status_body(429, "TooManyRequests", "slow down")
-        api.faults.append(Fault("DELETE", candidates[1].path, 429, throttled, {"Retry-After": "7"}, times=10**6))
-        result, content = delete(api, candidates, tmp_path, DeletionLimits(concurrency=1), clock=time.clock)
-        assert api.count("GET") == 0  # nothing was done, the server says
-    assert "slow down" in result.stopped
-    assert outcomes(content) == {"deleted": 1, "refused": 1, "not-sent": 1}
-    assert 70 <= time.now <= 90
-
-
-@pytest.mark.parametrize("status", [500, 503, 0])
-@pytest.mark.parametrize("after", [False, True])
-def test_an_answer_that_is_lost_is_looked_into(tmp_path: Path, status: int, after: bool) -> None:
-    time = FakeTime()
-    with FakeApi() as api:
-        candidates = add_identities(api, 4)
-        body = status_body(status, "InternalError", "etcdserver: request timed out") if status else None
-        api.faults.append(Fault("DELETE", candidates[2].path, status, body, after=after))
-        result, content = delete(api, candidates, tmp_path, DeletionLimits(concurrency=1), clock=time.clock)
-        assert api.count("DELETE", candidates[2].path) == (1 if after else 2)
-        assert api.count("GET", candidates[2].path) == 1
-        assert not api.store.objects
-    assert (len(result.deleted), result.stopped) == (4, "")
-    assert ("answer was lost" in content.entries[candidates[2].uid].note) is after
-
-
-def test_a_request_that_lands_late_is_ours(tmp_path: Path) -> None:
-    """The look after a lost answer may come too early: the server may still be at it."""
-    time = FakeTime()
-    with FakeApi() as api:
-        (candidate,) = add_identities(api, 1)
-        api.faults.append(Fault("DELETE", candidate.path))
-
-        def land(request: Any) -> None:
-            if request.method == "DELETE":
-                api.store.objects.pop(candidate.path)
-
-        api.before_request = land
-        result, content = delete(api, [candidate], tmp_path, DeletionLimits(concurrency=1), clock=time.clock)
-        assert api.count("DELETE") == 2
-    assert (len(result.deleted), result.spared) == (1, [])
-    assert "answer was lost" in content.entries[candidate.uid].note
-
-
-def test_what_waits_for_a_finalizer_is_told(tmp_path: Path) -> None:
-    with FakeApi() as api:
-        (candidate,) = add_identities(api, 1)
-        api.store.sticky_pods.add(candidate.name)
-        api.store.objects[candidate.path]["metadata"]["finalizers"] = ["example.com/wait"]
-        result, content = delete(api, [candidate], tmp_path)
-    assert (len(result.deleted), result.finalizing, result.stopped) == (1, 1, "")
-    assert outcomes(content) == {"finalizing": 1}
-    assert "waits for example.com/wait" in content.entries[candidate.uid].note
-
-
-def test_a_kind_that_is_not_served_any_more_stops_the_run(tmp_path: Path) -> None:
-    with FakeApi() as api:
-        candidates = add_identities(api, 3)
-        api.faults.append(Fault("DELETE", "identities", 404, "404 page not found", times=9))
-        result, content = delete(api, candidates, tmp_path, DeletionLimits(concurrency=1))
-    assert "could not be deleted" in result.stopped
-    assert outcomes(content) == {"refused": 1, "not-sent": 2}
-
-
 def test_what_is_gone_already_is_no_deed_of_ours(tmp_path: Path) -> None:
     with FakeApi() as api:
         candidates = add_identities(api, 3)
@@ -254,51 +106,6 @@ def test_a_proof_that_became_too_old_is_made_again(tmp_path: Path) -> None:
         )
     assert proofs == [["1000", "1001", "1002", "1003"], ["1002", "1003"]]
     assert (len(result.deleted), result.remaining) == (4, 0)
-
-
-def test_a_journal_that_cannot_be_written_stops_before_the_requests(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with FakeApi() as api:
-        candidates = add_identities(api, 4)
-        journal = DeletionJournal.create(str(tmp_path), "identities")
-        monkeypatch.setattr("os.fdatasync", _no_space)
-        client = KubeClient.from_options(api.options)
-        result = GuardedDeletion(client, DeletionLimits(), journal=journal, prove=lambda batch: {}).run(candidates)
-        assert api.count("DELETE") == 0
-    assert "No space left on device" in result.stopped
-    assert result.remaining == 4
-
-
-def _no_space(_handle: int) -> None:
-    raise OSError(28, "No space left on device")
-
-
-def test_a_server_error_that_stays_stops_the_run(tmp_path: Path) -> None:
-    time = FakeTime()
-    with FakeApi() as api:
-        candidates = add_identities(api, 4)
-        body = status_body(500, "InternalError", "admission webhook is broken")
-        api.faults.append(Fault("DELETE", candidates[1].path, 500, body, times=10**6))
-        result, content = delete(api, candidates, tmp_path, DeletionLimits(concurrency=1), clock=time.clock)
-        assert len(api.store.objects) == 3
-    assert "admission webhook is broken" in result.stopped
-    assert (len(result.deleted), result.remaining) == (1, 3)
-    assert outcomes(content) == {"deleted": 1, "refused": 1, "not-sent": 2}
-    assert 80 <= time.now <= 100
-
-
-def test_an_outcome_that_nobody_knows_stops_the_run_and_is_left_open(tmp_path: Path) -> None:
-    time = FakeTime()
-    with FakeApi() as api:
-        candidates = add_identities(api, 4)
-        api.faults.append(Fault("DELETE", candidates[1].path, 0, after=True))
-        forbidden = status_body(403, "Forbidden", "no rule")
-        api.faults.append(Fault("GET", candidates[1].path, 403, forbidden, times=99))
-        result, content = delete(api, candidates, tmp_path, DeletionLimits(concurrency=1), clock=time.clock)
-    assert result.stopped.startswith("What became of CiliumIdentity 1001 is not known")
-    assert content.entries[candidates[1].uid].open
-    assert outcomes(content) == {"deleted": 1, "unknown": 1, "not-sent": 2}
 
 
 def test_a_proof_that_fails_stops_the_run_before_its_batch(tmp_path: Path) -> None:

@@ -80,11 +80,15 @@ class World:
             raise ApiError(fault, status=int(code) if code.isdigit() else 0)
         return {"kind": "Status"}
 
-    def find(self, path: str) -> dict[str, Any] | None:
-        """As the API server does it."""
+    def request(self, method: str, path: str, *, repeat: bool) -> dict[str, Any]:
+        """A look, as the API server answers it."""
+        assert method == "GET"
+        assert not repeat
         self._others()
         found = self.objects.get(path.rpartition("/")[2])
-        return {"metadata": {"uid": found[0], "resourceVersion": found[1]}} if found else None
+        if found is None:
+            raise ApiError("not found", status=404, reason="NotFound")
+        return {"metadata": {"uid": found[0], "resourceVersion": found[1]}}
 
     def _delete(self, name: str, uid: str, version: str) -> None:
         found = self.objects.get(name)
