@@ -1,0 +1,128 @@
+"""The modules about cilium-config as Ansible runs them, over a small API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+from ansible.module_utils.testing import patch_module_args
+from unit.fake_api import FakeApi
+
+from ansible_collections.podnet.upkeep.plugins.modules import cilium_config, cilium_config_info, workload_rollout
+
+NS = "/api/v1/namespaces/kube-system"
+APPS = "/apis/apps/v1/namespaces/kube-system"
+CONFIG = f"{NS}/configmaps/cilium-config"
+IMAGE = "quay.io/cilium/cilium:v1.18.4"
+
+
+@pytest.fixture
+def api() -> Iterator[FakeApi]:
+    """Cilium 1.18 by Helm, with an operator that was created before the change of its configuration."""
+    with FakeApi() as running:
+        add = running.store.add
+        add(
+            f"{APPS}/daemonsets",
+            {"metadata": {"name": "cilium"}, "spec": {"template": {"spec": {"containers": [{"image": IMAGE}]}}}},
+        )
+        helm = {"annotations": {"meta.helm.sh/release-name": "cilium"}}
+        fields = [{"manager": "helm", "time": "2026-11-01T06:00:00Z", "fieldsV1": {}}]
+        metadata = {"name": "cilium-config", **helm, "managedFields": fields}
+        add(f"{NS}/configmaps", {"metadata": metadata, "data": {"identity-gc-interval": "15m0s"}})
+        pod = {
+            "name": "cilium-operator-1",
+            "labels": {"io.cilium/app": "operator"},
+            "creationTimestamp": "2026-11-01T05:00:00Z",
+        }
+        status = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+        add(f"{NS}/pods", {"metadata": pod, "spec": {"nodeName": "w1"}, "status": status})
+        yield running
+
+
+def run(module: Any, api: FakeApi, capsys: pytest.CaptureFixture[str], **options: Any) -> dict[str, Any]:
+    """The printed answer."""
+    with patch_module_args({**api.options, **options}), pytest.raises(SystemExit):
+        module.main()
+    printed: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return printed
+
+
+def test_present(api: FakeApi, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every documented value is there; the second time nothing changes."""
+    answer = run(cilium_config, api, capsys, profile="faster_identity_gc", values={"identity-gc-rate-limit": 9000})
+    assert answer["changed"] and answer["components"] == ["operator"] and answer["release"] == "1.18"
+    assert answer["change"]["identity-gc-rate-limit"] == {"before": None, "after": "9000"}
+    assert answer["owned_by"][0]["tool"] == "Helm"
+    assert "will write its own values" in json.dumps(answer["warnings"])
+    documented = set(yaml.safe_load(cilium_config.RETURN)) - {"refusals"}
+    assert documented <= set(answer)
+    again = run(cilium_config, api, capsys, profile="faster_identity_gc", values={"identity-gc-rate-limit": 9000})
+    assert not again["changed"] and again["components"] == ["operator"]
+    back = run(cilium_config, api, capsys, state="restored")
+    assert back["changed"] and api.store.objects[CONFIG]["data"] == {"identity-gc-interval": "15m0s"}
+    assert not run(cilium_config, api, capsys, state="restored")["changed"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"values": {"identity-gc-interval": "600"}}, "missing unit in duration"),
+        ({"values": {"identity-gc-interval": 600}}, "missing unit in duration"),
+        ({"values": {"identity-gc-interval": ["5m"]}}, "neither a text nor a number"),
+        ({"values": {"enable-identity-cache": True}}, "never had such a key"),
+        ({}, "there is nothing to set"),
+        ({"values": {"a": "b"}, "remove": ["a"]}, "decide for one of them"),
+        ({"values": {"a": "b"}, "keys": ["a"]}, "it is for state: restored"),
+        ({"state": "restored", "remove": ["a"]}, "takes no profile"),
+        ({"values": {"a": "b"}, "cilium_version": "new"}, "write it as 1.18"),
+        ({"values": {"a": "b"}, "cilium_namespace": "other"}, "there is no ConfigMap other/cilium-config"),
+    ],
+)
+def test_refusals(options: dict[str, Any], words: str, api: FakeApi, capsys: pytest.CaptureFixture[str]) -> None:
+    """One sentence, and nothing is written."""
+    answer = run(cilium_config, api, capsys, **options)
+    assert answer["failed"] and words in answer["msg"]
+    assert api.count("PATCH") == 0
+
+
+def test_a_risk_is_taken_by_its_name(api: FakeApi, capsys: pytest.CaptureFixture[str]) -> None:
+    """And by no other."""
+    options = {"values": {"identity-gc-interval": "0"}}
+    assert run(cilium_config, api, capsys, **options, accepted_risks=["unknown-key"])["failed"]
+    assert run(cilium_config, api, capsys, **options, accepted_risks=["harmful-value"])["changed"]
+
+
+def test_info(api: FakeApi, capsys: pytest.CaptureFixture[str]) -> None:
+    """The operator is older than the change, and its log cannot be read here."""
+    answer = run(cilium_config_info, api, capsys, keys=["identity-gc-interval", "nobody"])
+    assert set(yaml.safe_load(cilium_config_info.RETURN)) <= set(answer)
+    assert answer["unknown_keys"] == ["nobody"] and answer["settings"]["identity-gc-interval"] == "15m0s"
+    assert not answer["in_force"] and answer["operator_pods"][0]["older"]
+    api.store.objects[f"{NS}/pods/cilium-operator-1"]["metadata"]["creationTimestamp"] = "2026-11-01T06:00:01Z"
+    answer = run(cilium_config_info, api, capsys, keys=["identity-gc-interval"])
+    assert answer["in_force"] and answer["operator_pods"][0]["known_by"] == "start"
+    api.store.objects[CONFIG]["data"]["identity-gc-interval"] = "600"
+    assert run(cilium_config_info, api, capsys)["would_not_start"]["operator"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"newer_than": "yesterday"}, "is no moment"),
+        ({"method": "node_by_node"}, "is for a DaemonSet"),
+        ({"nodes": ["w1"]}, "set method: node_by_node"),
+        ({"name": "nothing"}, "there is no Deployment kube-system/nothing"),
+    ],
+)
+def test_rollout_options(options: dict[str, Any], words: str, api: FakeApi, capsys: pytest.CaptureFixture[str]) -> None:
+    """What cannot be is said in one sentence."""
+    answer = run(
+        workload_rollout,
+        api,
+        capsys,
+        **{"kind": "Deployment", "name": "cilium-operator", "health_gate": False, **options},
+    )
+    assert answer["failed"] and words in answer["msg"]
