@@ -4,9 +4,10 @@
 # For internal use of this collection only; the interface may change in any release.
 """Which CiliumEndpoints are dead, and why each other one is kept. Rules only, without any I/O.
 
-The rules of the operator (operator/endpointgc/gc.go): an endpoint lives as long as its pod exists and has not ended, or the
-CiliumNode that owns it exists. Beyond them an endpoint is dead when its pod was replaced by another of the same name; that
-is what the garbage collector of Kubernetes goes by. Unlike both, nothing is dead before it was left alone for some minutes.
+The rules of the operator (operator/endpointgc/gc.go of 1.18.4): an endpoint lives as long as its pod exists and has not ended,
+while it is younger than the interval of the collection, or when another object than a pod owns it. Those go with their owner,
+as do those whose pod was replaced by another of the same name (by uid): that is the garbage collector's. Unlike it, nothing
+is dead here before it was left alone for some minutes, and no pod of its name that lives is ignored.
 """
 
 from __future__ import annotations

@@ -2,10 +2,13 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # For internal use of this collection only; the interface may change in any release.
-"""Whether the cilium-operator deletes dead CiliumEndpoints itself, and the trap in the setting that seems to turn it off.
+"""Whether the cilium-operator deletes dead CiliumEndpoints itself, and the trap in the settings that seem to turn it off.
 
-Source of the rules: operator/endpointgc/gc.go of cilium/cilium. Each cilium-endpoint-gc-interval the leader looks at all
-endpoints. With the interval 0, or with disable-endpoint-crd, it looks once, when it starts, and deletes them all.
+Source of the rules: operator/endpointgc/gc.go, operator/cmd/root.go and pkg/option/config.go of cilium/cilium 1.18.4. Each
+cilium-endpoint-gc-interval the leader looks at all endpoints that are older than this interval. With disable-endpoint-crd, or
+with the interval 0, it looks once, when it starts, and deletes them all. But Cilium takes disable-endpoint-crd for false without
+a kvstore unless all enforcement of policies is off, and where identities are CiliumIdentities the operator does not start with
+the interval 0: "Cilium Identity garbage collector requires the CiliumEndpoint garbage collector to be enabled".
 """
 
 from __future__ import annotations
@@ -28,7 +31,9 @@ HEALTHY, OFF, BROKEN, UNKNOWN = "healthy", "off", "broken", "unknown"
 INTERVAL, DISABLED = "cilium-endpoint-gc-interval", "disable-endpoint-crd"
 _DEFAULT = "5m0s"
 _TRUE = ("true", "1", "t")
+_POLICIES = ("enable-k8s-networkpolicy", "enable-cilium-network-policy", "enable-cilium-clusterwide-network-policy")
 _STALE_LEASE = 120.0
+_ONCE = "the operator deletes every CiliumEndpoint once when it starts, those of running pods too"
 
 
 @dataclass(frozen=True)
@@ -55,19 +60,33 @@ def endpoint_collection(state: ClusterState, cilium: CiliumView) -> EndpointColl
         return EndpointCollection(
             BROKEN, (f"{INTERVAL} is '{text}', with which the operator does not start ({error})",)
         )
-    disabled = cilium.value(DISABLED, "false").strip().lower() in _TRUE
-    if disabled or interval <= datetime.timedelta():
-        key = DISABLED if disabled else f"{INTERVAL} {text}"
-        trap = f"{key}: the operator deletes every CiliumEndpoint once when it starts, those of running pods too." + (
-            "" if disabled else f" Set {INTERVAL} to a real interval, such as {_DEFAULT}, before it restarts."
-        )
-        return EndpointCollection(OFF, (f"{key} turns the collection off",), trap)
+    if _disabled(cilium):
+        reason = f"{DISABLED} turns CiliumEndpoints and their collection off"
+        return EndpointCollection(OFF, (reason,), f"{DISABLED}: {_ONCE}.")
+    if interval <= datetime.timedelta():
+        fixed = f"Set {INTERVAL} to a real interval, such as {_DEFAULT}, before it restarts."
+        if cilium.identity_mode == "kvstore" and cilium.value("kvstore").strip():
+            reason = f"{INTERVAL} {text} turns the collection off"
+            return EndpointCollection(OFF, (reason,), f"{INTERVAL} {text}: {_ONCE}. {fixed}")
+        reason = f"with {INTERVAL} {text} the operator does not start where identities are CiliumIdentities"
+        trap = f"{reason[0].upper()}{reason[1:]} (1.18.4); where it does, {_ONCE}. {fixed}"
+        return EndpointCollection(BROKEN, (reason,), trap)
     faults = list(_faults(state, cilium))
     if faults:
         return EndpointCollection(BROKEN, tuple(faults))
     if operator_replicas(cilium) is None and leader_lease(state, cilium) is None:
         return EndpointCollection(UNKNOWN, ("neither the Deployment of the operator nor its Lease could be read",))
     return EndpointCollection(HEALTHY, (f"the operator looks every {words(interval.total_seconds())}",))
+
+
+def _disabled(cilium: CiliumView) -> bool:
+    """Whether disable-endpoint-crd is in force."""
+    if cilium.value(DISABLED, "false").strip().lower() not in _TRUE:
+        return False
+    if cilium.value("kvstore").strip():
+        return True
+    enforced = any(cilium.value(key, "true").strip().lower() in _TRUE for key in _POLICIES)
+    return not enforced and cilium.value("enable-policy", "default").strip().lower() == "never"
 
 
 def _faults(state: ClusterState, cilium: CiliumView) -> t.Iterator[str]:

@@ -331,9 +331,11 @@ def test_the_trap_of_interval_zero(api: FakeApi, cleanup: Cleanup) -> None:
     config = api.store.objects["/api/v1/namespaces/kube-system/configmaps/cilium-config"]["data"]
     config["cilium-endpoint-gc-interval"] = "0s"
     found = cleanup(cilium_endpoint_cleanup)
-    assert found["collection"]["verdict"] == "off" and "every CiliumEndpoint once when it starts" in str(
-        found["warnings"][0]
-    )
+    assert found["collection"]["verdict"] == "broken" and "does not start" in str(found["warnings"][0])
+    config.update({"identity-allocation-mode": "kvstore", "kvstore": "etcd"})
+    found = cleanup(cilium_endpoint_cleanup)
+    assert found["collection"]["verdict"] == "off"
+    assert "deletes every CiliumEndpoint once when it starts" in str(found["warnings"][0])
 
 
 QUICK = {"settle_seconds": 0}
