@@ -5,19 +5,19 @@ from __future__ import annotations
 from . import faults
 from .interruptions import loud_steps, reaches_cluster
 from .journey import Fault
-from .static_pods import wait_leaders
+from .static_pods import wait_controllers
 from .stepped_run import Step
 
 API = Fault(
     "api-server",
     lambda testbed, _host: faults.kill_api_server(testbed),
     meanwhile=lambda testbed, _host: faults.start_api_server(testbed),
-    afterwards=wait_leaders,
+    afterwards=wait_controllers,
 )
 CONTROLLERS = Fault(
     "controller-manager",
     lambda testbed, _host: faults.restart_controller_manager(testbed),
-    afterwards=wait_leaders,
+    afterwards=wait_controllers,
 )
 REBOOT = Fault("reboot", faults.reboot, afterwards=faults.wait_up, lasts=True)
 SSH = Fault("sshd", faults.stop_ssh, afterwards=faults.start_ssh, lasts=True)

@@ -37,7 +37,7 @@ def end_state(testbed: Testbed, state_dir: Path) -> dict[str, Any]:
     }
 
 
-def wait_for_state(testbed: Testbed, state_dir: Path, wanted: Mapping[str, Any], seconds: float = 60) -> None:
+def wait_for_state(testbed: Testbed, state_dir: Path, wanted: Mapping[str, Any], seconds: float = 180) -> None:
     """Wait until the state is `wanted`; AssertionError with the differences after `seconds`."""
     end = time.monotonic() + seconds
     while (found := end_state(testbed, state_dir)) != wanted:

@@ -103,18 +103,18 @@ class Scene:
     # -- the command -----------------------------------------------------------------------------------------------
 
     def variables(self, **more: Any) -> dict[str, Any]:
-        """Variables of the playbook: what the testbed needs, and waits short enough for a test."""
+        """Variables of the playbook: what the testbed needs, and waits that are long enough on a machine with much to do."""
         return {
             "reassign_pod_cidrs_kubeconfig": str(self.kubeconfig),
             "reassign_pod_cidrs_state_dir": str(self.state_dir),
             "reassign_pod_cidrs_probe_image": workload.IMAGE,
             "reassign_pod_cidrs_drain_retry_interval": 1,
-            "reassign_pod_cidrs_drain_timeout": 90,
-            "reassign_pod_cidrs_host_timeout": 30,
-            "reassign_pod_cidrs_delete_timeout": 60,
-            "reassign_pod_cidrs_ready_timeout": 60,
-            "reassign_pod_cidrs_pods_timeout": 60,
-            "reassign_pod_cidrs_probe_timeout": 60,
+            "reassign_pod_cidrs_drain_timeout": 240,
+            "reassign_pod_cidrs_host_timeout": 60,
+            "reassign_pod_cidrs_delete_timeout": 180,
+            "reassign_pod_cidrs_ready_timeout": 180,
+            "reassign_pod_cidrs_pods_timeout": 180,
+            "reassign_pod_cidrs_probe_timeout": 180,
             **more,
         }
 

@@ -94,7 +94,7 @@ class SteppedRun:
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
-    def finish(self, timeout: float = 600) -> PlaybookRun:
+    def finish(self, timeout: float = 1500) -> PlaybookRun:
         """Wait for the end and return what the run left behind; raises what the handler raised."""
         try:
             code = self.process.wait(timeout=timeout)

@@ -95,7 +95,7 @@ def deploy(testbed: Testbed, *, replicas: int = 4) -> None:
         )
 
 
-def wait_until(what: str, condition: Callable[[], object], seconds: float = 90) -> None:
+def wait_until(what: str, condition: Callable[[], object], seconds: float = 180) -> None:
     """Poll `condition` until it is true; AssertionError naming `what` after `seconds`."""
     end = time.monotonic() + seconds
     while not condition():

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.breakages import FAULTS, steps_of_fault
+from harness.breakages import FAULTS, LINK, steps_of_fault
 from harness.journey import Fault, Journey, Leg
 from harness.rolling_scene import Scene, Scenes
 from harness.safety_rules import times_out
@@ -44,7 +44,7 @@ def test_fault_in_every_step(scene: Scene, fault: Fault, half: int, record_prope
         [Leg(step, fault) for step in steps],
         reassign_pod_cidrs_nodes=["h1"],
         reassign_pod_cidrs_even_if_healthy=True,
-        reassign_pod_cidrs_host_timeout=12,  # so long a cut link is waited for each time
+        reassign_pod_cidrs_host_timeout=20 if fault is LINK else 60,  # so long a cut link is waited for each time
     )
     with scene.safe() as watch:
         before = scene.uids()
