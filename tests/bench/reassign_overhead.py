@@ -1,6 +1,8 @@
 """Measures what our own work adds to the re-registration of a Node: everything but waiting.
 
-    python -m bench.reassign_overhead [RUNS]       two real hosts for each run; exit code 1 above the limit
+    python -m bench.reassign_overhead [RUNS] [--pipelining]     two real hosts for each run; exit code 1 above the limit
+
+`--pipelining` sets ANSIBLE_PIPELINING, which is the user's choice and off unless somebody sets it.
 
 How work and waiting are told apart: from a Node's first task to its last, the wall clock runs, and from that is taken
 away the time in which the main thread of one of our modules sleeps between two looks at the cluster (pods that go away
@@ -15,6 +17,7 @@ to do is taken away, because it is there once and not for each Node).
 
 from __future__ import annotations
 
+import argparse
 import os
 import resource
 import statistics
@@ -89,13 +92,19 @@ class Turn:
         return self.total - self.waiting
 
 
-def measured_run(scene: Scene, folder: Path) -> tuple[list[Turn], float, PlaybookRun]:
-    """One run of the playbook: the turns of its Nodes, and the CPU seconds of the whole controller."""
+def measured_run(
+    scene: Scene, folder: Path, settings: Mapping[str, str] | None = None
+) -> tuple[list[Turn], float, PlaybookRun]:
+    """One run of the playbook: the turns of its Nodes, and the CPU seconds of the whole controller.
+
+    `settings` are further environment variables of Ansible.
+    """
     path = folder / "waits"
     path.write_text("", encoding="utf-8")
     paths = [str(_ACCOUNTING), *filter(None, [os.environ.get("PYTHONPATH")])]
     before = _cpu_seconds()
-    run = scene.start(env={"PYTHONPATH": os.pathsep.join(paths), "WAIT_ACCOUNT": str(path)})
+    env = {"PYTHONPATH": os.pathsep.join(paths), "WAIT_ACCOUNT": str(path), **(settings or {})}
+    run = scene.start(env=env)
     done = run.finish()
     cpu = _cpu_seconds() - before
     assert_succeeded(done)
@@ -144,7 +153,9 @@ def report(measured: Sequence[Turn], cpu_for_each_node: float) -> str:
     medians = {}
     for name in names:
         tasks = [turn.tasks.get(name, none) for turn in measured]
-        medians[name] = Task(*(statistics.median(getattr(one, part) for one in tasks) for part in ("own", "waiting", "cpu")))
+        medians[name] = Task(
+            *(statistics.median(getattr(one, part) for one in tasks) for part in ("own", "waiting", "cpu"))
+        )
     lines = [
         f"{task.own:8.2f} {task.waiting:8.2f} {task.cpu:8.2f}  {name}"
         for name, task in sorted(medians.items(), key=lambda item: -item[1].own)
@@ -165,14 +176,18 @@ def report(measured: Sequence[Turn], cpu_for_each_node: float) -> str:
 
 def main() -> None:
     """Measure, print, and exit with 1 above the limit."""
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 2
+    parser = argparse.ArgumentParser(prog="bench.reassign_overhead", description="Measures our own work for each Node.")
+    parser.add_argument("runs", nargs="?", type=int, default=2)
+    parser.add_argument("--pipelining", action="store_true", help="let Ansible send modules to Python's standard input")
+    options = parser.parse_args()
+    settings = {"ANSIBLE_PIPELINING": "true"} if options.pipelining else {}
     measured: list[Turn] = []
     cpu: list[float] = []
     with tempfile.TemporaryDirectory() as folder, Scene.up("overhead") as scene:
-        _none, idle, _done = measured_run(scene, Path(folder))
-        for _number in range(runs):
+        _none, idle, _done = measured_run(scene, Path(folder), settings)
+        for _number in range(options.runs):
             scene.drift(*scene.testbed.hosts)
-            found, seconds, _done = measured_run(scene, Path(folder))
+            found, seconds, _done = measured_run(scene, Path(folder), settings)
             measured += found
             cpu.append((seconds - idle) / len(found))
             scene.wait_healthy()

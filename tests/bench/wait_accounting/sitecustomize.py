@@ -23,6 +23,8 @@ _NAME = re.compile(r"AnsiballZ_(\w+)\.py$")
 
 def _module():
     """Name of the module that this process runs, empty for everything else."""
+    if len(sys.orig_argv) == 1 and not sys.stdin.isatty():
+        return "pipelined"  # its source comes by standard input
     found = [_NAME.search(argument) for argument in sys.orig_argv[1:3]]
     return next((match[1] for match in found if match), "")
 
