@@ -181,7 +181,7 @@ class Generator:
             KINDS, weights=(3, 2, 1, 1, 1, 12, 4, 4, 2, 2, 1, 1), k=count - 3 * len(KINDS)
         )
         self._random.shuffle(kinds)
-        numbers = self._random.sample(range(256, 65536), len(kinds))
+        numbers = self._random.sample(range(256, 65536, 2), len(kinds))  # the odd ones are for twins
         for number, kind in zip(numbers, kinds, strict=True):
             self._add(kind, number)
         for requests in self._requests:
@@ -215,23 +215,21 @@ class Generator:
             self._then(1, PODS, pod(f"pod-{name}", "", app=f"{app}x"))
         if kind == "duplicate":
             # the pod has an endpoint with the other identity of the same labels
-            other = number - 1 if number % 2 else number + 1
+            other = number + 1
             self._identity("twin", other, labels, "")
             self._owned_endpoint(f"pod-{name}", SOUND, other, app)
         if kind == "uncertain":
-            other = number - 1 if number % 2 else number + 1
+            other = number + 1
             self._identity("twin", other, labels, "")
             self._owned_endpoint(f"pod-{name}", UNSOUND, other, app)
         if kind == "changed-labels":
             # the pod's labels are those of this identity now; its endpoint still names the one of before
-            other = number - 1 if number % 2 else number + 1
+            other = number + 1
             self._identity("twin", other, security_labels(app=f"{app}-before"), "")
             self._owned_endpoint(f"pod-{name}", SOUND, other, app)
 
     def _identity(self, kind: str, number: int, labels: Mapping[str, str], mark: str) -> None:
         name = str(number)
-        if name in self._made.identities:
-            return
         self._made.identities[name] = made = identity(number, labels, mark)
         self._made.kinds.setdefault(kind, set()).add(name)
         self._then(0, IDENTITIES, made)

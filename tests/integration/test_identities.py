@@ -23,6 +23,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._cluster import live
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.identity_classes import CLASSES
 from testbed import CiliumOperatorSpec, KwokSpec, Testbed, TestbedSpec
 from testbed.cilium_operator import CiliumOperator
+from testbed.objects import OPERATOR_NODE
 
 pytestmark = pytest.mark.testbed
 
@@ -134,7 +135,7 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Testbed]:
     )
     with Testbed.up(spec) as testbed:
         testbed.kwok.create_nodes(1, prefix="w")
-        labels = {"metadata": {"labels": {"testbed.podnet/nowhere": "true"}}}
+        labels = {"metadata": {"labels": OPERATOR_NODE}}
         testbed.client.patch("/api/v1/nodes/w-0", labels)
         deployment = "/apis/apps/v1/namespaces/kube-system/deployments/cilium-operator"
         wait(lambda: testbed.client.get(deployment).get("status", {}).get("readyReplicas"), "a ready Deployment")

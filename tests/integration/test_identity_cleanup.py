@@ -140,7 +140,7 @@ def test_the_dead_are_what_the_operator_deletes(cluster: Testbed, capsys: pytest
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("seed", "count"), [(61, 3000), (62, 6000)])
+@pytest.mark.parametrize(("seed", "count"), [(61, 3000), (62, 1500)])
 def test_what_is_cleaned_leaves_the_operator_nothing_to_do(
     seed: int, count: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

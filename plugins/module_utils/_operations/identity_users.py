@@ -58,7 +58,10 @@ class IdentityUsers:
         for known, reason in self._needed.get(fingerprint(labels), ()):
             if known == labels:
                 return reason
-        return self._undecided.get(labels.get(NAMESPACE, ""), "")
+        namespace = labels.get(NAMESPACE)
+        if namespace is None:  # the label filter drops it: it may be of any
+            return next(iter(self._undecided.values()), "")
+        return self._undecided.get(namespace, "")
 
     def is_named(self, identity: Object) -> bool:
         """Whether a CiliumEndpoint or CiliumEndpointSlice names it."""

@@ -149,10 +149,13 @@ class WatchedList:
         while self._version < wanted:
             if self._clock.now() > end:
                 raise _BehindError
+            before = self._version
             for event in self._events():
                 self._take(event)
                 if self._version >= wanted:
-                    break
+                    return
+            if self._version == before:
+                raise _BehindError  # a whole watch without a word
 
     def _events(self) -> Iterator[JsonObject]:
         params = {

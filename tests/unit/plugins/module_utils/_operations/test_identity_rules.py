@@ -201,9 +201,14 @@ def test_rule_4_named_ports(scene: Scene, version: str, dead: set[str]) -> None:
 
 
 def test_rule_4_labels_that_cannot_be_told(scene: Scene) -> None:
-    """A namespace whose labels are not known keeps all of its identities."""
-    scene.fill(identity(300, labels=security_labels("new", app="x")), pods=[labelled_pod("p", "new", app="cart")])
-    assert "cannot be told" in scene.kept()[300]
+    """A namespace whose labels are not known keeps all of its identities, and those of which no namespace is known."""
+    scene.fill(
+        identity(300, labels=security_labels("new", app="x")),
+        identity(301, labels={"k8s:app": "x"}),
+        identity(302, labels=security_labels(app="x")),
+        pods=[labelled_pod("p", "new", app="cart")],
+    )
+    assert scene.dead() == {"302"} and all("cannot be told" in reason for reason in scene.kept().values())
 
 
 @pytest.mark.parametrize(
