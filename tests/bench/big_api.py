@@ -10,10 +10,12 @@ import sys
 import threading
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from . import big_cluster
 
 PAGE_SIZE = 500
+_NAMESPACED = ("Pod", "DaemonSet", "CiliumEndpoint")
 
 
 def answers(size: big_cluster.Size) -> dict[tuple[str, int], bytes]:
@@ -25,13 +27,34 @@ def answers(size: big_cluster.Size) -> dict[tuple[str, int], bytes]:
     return made
 
 
+def _resources(group_version: str) -> bytes:
+    """What kubectl asks for before anything else: the kinds of one version of a group."""
+    root = f"/api/{group_version}" if "/" not in group_version else f"/apis/{group_version}"
+    found = [
+        {"name": path.rpartition("/")[2], "singularName": "", "namespaced": kind in _NAMESPACED, "kind": kind}
+        for path, (kind, _count, _make) in big_cluster.collections(big_cluster.Size()).items()
+        if path.rpartition("/")[0] == root
+    ]
+    resources = [{**one, "verbs": ["get", "list"]} for one in found]
+    return json.dumps({"kind": "APIResourceList", "groupVersion": group_version, "resources": resources}).encode()
+
+
+def _group(name: str, version: str) -> dict[str, Any]:
+    served = {"groupVersion": f"{name}/{version}", "version": version}
+    return {"name": name, "versions": [served], "preferredVersion": served}
+
+
 def objects() -> dict[str, bytes]:
-    """{path: object} of what is looked up by name."""
+    """{path: object} of what is looked up by name, and of discovery."""
     config = {"metadata": {"name": "cilium-config", "namespace": "kube-system"}, "data": big_cluster.CONFIG}
-    groups = [{"name": "cilium.io", "versions": [{"version": "v2"}]}]
+    groups = [_group("apps", "v1"), _group("cilium.io", "v2")]
     return {
         "/version": json.dumps({"gitVersion": "v1.34.2"}).encode(),
-        "/apis": json.dumps({"groups": groups}).encode(),
+        "/api": json.dumps({"kind": "APIVersions", "versions": ["v1"]}).encode(),
+        "/apis": json.dumps({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}).encode(),
+        "/api/v1": _resources("v1"),
+        "/apis/apps/v1": _resources("apps/v1"),
+        "/apis/cilium.io/v2": _resources("cilium.io/v2"),
         "/api/v1/namespaces/kube-system/configmaps/cilium-config": json.dumps(config).encode(),
     }
 

@@ -1,29 +1,27 @@
-"""Measures the live audit of a large cluster beside the least that anybody can do: fetch the same pages, parse them.
+"""Measures the audit of a large cluster beside the least that anybody can do: fetch the same pages and parse them.
 
-    python -m bench.live_audit [FACTOR]       5,000 Nodes, 100,000 pods, 65,000 identities, 100,000 endpoints x FACTOR
+    python -m bench.live_audit [FACTOR] [ROUNDS]    5,000 Nodes, 100,000 pods, 65,000 identities, 100,000 endpoints x FACTOR
 
-Every contender runs in a process of its own; peak memory is that process's. Ratios are to the first contender.
+Live from a server whose pages were made beforehand, then from files of ``kubectl get -o json``, then from a saved state.
+Every contender runs in a process of its own, in turn with the others. Memory is that of all its processes together.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gzip
 import http.client
 import io
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from . import big_cluster
 from .big_api import PAGE_SIZE
-
-TESTS = Path(__file__).parents[1]
+from .contest import TESTS, Contender, compare
 
 
 def fetch_and_parse(port: int) -> str:
@@ -42,7 +40,17 @@ def fetch_and_parse(port: int) -> str:
     return f"{objects} objects"
 
 
-def _module(**options: object) -> str:
+def read_and_parse(path: str) -> str:
+    """Files as bytes and through json, one at a time."""
+    objects = 0
+    for file in sorted(Path(path).iterdir()) if Path(path).is_dir() else [Path(path)]:
+        data = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+        found = json.loads(data)
+        objects += sum(map(len, found["resources"].values())) if "resources" in found else len(found["items"])
+    return f"{objects} objects"
+
+
+def audit(**options: object) -> str:
     """The real module with every report, as a process of its own runs it."""
     from ansible.module_utils.testing import patch_module_args
 
@@ -64,31 +72,20 @@ def _module(**options: object) -> str:
     return str(result["summary"]["findings"]) + " findings" if "summary" in result else str(result)
 
 
-def live_audit(port: int) -> str:
-    """The whole audit of the live cluster, with every report."""
-    return _module(host=f"http://127.0.0.1:{port}", api_key="none")
-
-
-def live_audit_and_save(port: int) -> str:
-    """The same, saving the state for the offline contender."""
-    return _module(host=f"http://127.0.0.1:{port}", api_key="none", save_state=os.environ["BENCH_STATE"])
-
-
-def offline_audit(_port: int) -> str:
-    """The same from the saved state."""
-    return _module(source="snapshot", snapshot=os.environ["BENCH_STATE"])
-
-
 def k8s_info_of_pods(port: int) -> str:
-    """What kubernetes.core.k8s_info does for the pods alone: objects of the dynamic client, turned into dicts."""
-    from kubernetes import client  # type: ignore[import-untyped]
+    """What kubernetes.core.k8s_info does for the pods alone: the dynamic client, its instances turned into dicts.
 
-    api = client.CoreV1Api(client.ApiClient(client.Configuration(host=f"http://127.0.0.1:{port}")))
+    The collection itself is not among what the tests install.
+    """
+    from kubernetes import client, dynamic  # type: ignore[import-untyped]
+
+    api = dynamic.DynamicClient(client.ApiClient(client.Configuration(host=f"http://127.0.0.1:{port}")))
+    pods = api.resources.get(api_version="v1", kind="Pod")
     found, token = 0, None
     while True:
-        page = api.list_pod_for_all_namespaces(limit=PAGE_SIZE, _continue=token)
-        found += len([api.api_client.sanitize_for_serialization(one) for one in page.items])
-        token = page.metadata._continue
+        page = pods.get(limit=PAGE_SIZE, _continue=token).to_dict()
+        found += len(page["items"])
+        token = page["metadata"].get("continue")
         if not token:
             return f"{found} pods"
 
@@ -99,57 +96,51 @@ def kubectl_and_jq(port: int) -> str:
 
     kubectl = binaries.locate(["kubectl"])["kubectl"]
     program = ".items[] | [.metadata.name, .spec.nodeName, .status.podIP] | @tsv"
-    get = f"{kubectl} --server http://127.0.0.1:{port} get pods -A -o json --chunk-size {PAGE_SIZE}"
+    server = f"--server http://127.0.0.1:{port} --cache-dir {os.environ['BENCH_FOLDER']}"
+    get = f"{kubectl} {server} get pods -A -o json --chunk-size {PAGE_SIZE}"
     done = subprocess.run(
         ["bash", "-c", f"{get} | jq -r '{program}' | wc -l"], capture_output=True, text=True, check=False
     )
     return f"{done.stdout.strip()} lines {done.stderr.strip()[-200:]}"
 
 
-CONTENDERS: dict[str, Callable[[int], str]] = {
-    one.__name__: one
-    for one in (
-        fetch_and_parse,
-        live_audit,
-        live_audit_and_save,
-        offline_audit,
-        k8s_info_of_pods,
-        kubectl_and_jq,
-    )
-}
+def write_files(folder: Path, size: big_cluster.Size) -> int:
+    """Lists as ``kubectl get -o json`` writes them; how many bytes."""
+    folder.mkdir()
+    for path, (kind, count, make) in big_cluster.collections(size).items():
+        group = "/".join(path.split("/")[2:-1])
+        with (folder / f"{path.rpartition('/')[2]}.json").open("w") as file:
+            file.write('{\n    "apiVersion": "v1",\n    "items": [\n')
+            for number in range(count):
+                text = json.dumps({"apiVersion": group, "kind": kind, **make(number)}, indent=4)
+                file.write((",\n" if number else "") + "        " + text.replace("\n", "\n        "))
+            file.write('\n    ],\n    "kind": "List",\n    "metadata": {\n        "resourceVersion": ""\n    }\n}\n')
+    return sum(file.stat().st_size for file in folder.iterdir())
 
 
-def _in_a_process(name: str, port: int, environment: dict[str, str]) -> tuple[float, float, float, str]:
-    started = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.live_audit", "--one", name, str(port)],
-        capture_output=True,
-        text=True,
-        env=environment,
-        cwd=TESTS,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise SystemExit(f"{name} failed:\n{done.stderr}")
-    wall = time.monotonic() - started
-    cpu, memory, text = done.stdout.strip().split("\t")
-    return wall, float(cpu), float(memory), text
+def _ours(name: str, call: str) -> Contender:
+    return Contender(name, "from bench import live_audit", f"live_audit.{call}")
+
+
+def _live(port: int, rounds: int, environment: dict[str, str], size: int) -> None:
+    print(f"live: {size / 1e6:.0f} MB of JSON, median of {rounds} rounds")
+    options = f'host="http://127.0.0.1:{port}", api_key="none"'
+    both = [_ours("fetch_and_parse", f"fetch_and_parse({port})"), _ours("live_audit", f"audit({options})")]
+    compare(both, rounds, environment)
+    others = [_ours(name, f"{name}({port})") for name in ("k8s_info_of_pods", "kubectl_and_jq")]
+    compare([both[0], *others], 1, environment)
+    saved = _ours("", f'audit({options}, save_state="{environment["BENCH_FOLDER"]}/state.json.gz")')
+    subprocess.run(saved.command(), check=True, capture_output=True, cwd=TESTS, env={**os.environ, **environment})
 
 
 def main() -> None:
     """All contenders, side by side."""
-    if sys.argv[1:2] == ["--one"]:
-        text = CONTENDERS[sys.argv[2]](int(sys.argv[3]))
-        # a shell contender works in children
-        who = resource.RUSAGE_CHILDREN if sys.argv[2] == "kubectl_and_jq" else resource.RUSAGE_SELF
-        usage = resource.getrusage(who)
-        print(f"{usage.ru_utime + usage.ru_stime:.2f}\t{usage.ru_maxrss / 1024:.0f}\t{text}")
-        return
-    factor = sys.argv[1] if len(sys.argv) > 1 else "1"
+    factor = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
+    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
     with tempfile.TemporaryDirectory() as folder:
-        environment = {**os.environ, "BENCH_STATE": f"{folder}/state.json.gz", "BENCH_FOLDER": folder}
+        environment = {"BENCH_FOLDER": folder}
         server = subprocess.Popen(
-            [sys.executable, "-m", "bench.big_api", factor],
+            [sys.executable, "-m", "bench.big_api", str(factor)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -158,15 +149,19 @@ def main() -> None:
         try:
             assert server.stdout is not None
             port, size = map(int, server.stdout.readline().split())
-            print(f"{size / 1e6:.0f} MB of JSON")
-            print(f"{'':20}{'seconds':>9}{'ratio':>7}{'CPU s':>8}{'peak MiB':>10}")
-            least = 0.0
-            for name in CONTENDERS:
-                wall, cpu, memory, text = _in_a_process(name, port, environment)
-                least = least or wall
-                print(f"{name:20}{wall:9.1f}{wall / least:7.2f}{cpu:8.1f}{memory:10.0f}  {text}", flush=True)
+            _live(port, rounds, environment, size)
         finally:
             server.communicate()
+        files = Path(folder) / "files"
+        print(f"files of kubectl: {write_files(files, big_cluster.Size().scaled(factor)) / 1e6:.0f} MB")
+        for name, path in (("kubectl", files), ("state", Path(folder) / "state.json.gz")):
+            if name == "state":
+                print(f"saved state: {path.stat().st_size / 1e6:.0f} MB, packed")
+            both = [
+                _ours(f"parse_{name}", f'read_and_parse("{path}")'),
+                _ours(f"audit_{name}", f'audit(source="snapshot", snapshot="{path}")'),
+            ]
+            compare(both, rounds, environment)
 
 
 if __name__ == "__main__":

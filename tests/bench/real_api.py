@@ -13,7 +13,6 @@ import http.client
 import json
 import os
 import ssl
-import subprocess
 import sys
 import tempfile
 import threading
@@ -27,8 +26,10 @@ from testbed import CiliumOperatorSpec, ControlPlaneSpec, Testbed, TestbedSpec, 
 
 from . import big_cluster
 from .big_api import PAGE_SIZE
+from .contest import Contender, compare
 
 _CREATORS = 8
+_ROUNDS = 5
 
 
 class _Connection:
@@ -120,23 +121,8 @@ def fetch_and_parse(kubeconfig: Path) -> str:
     return f"{objects} objects"
 
 
-def _measured(code: str, environment: dict[str, str]) -> str:
-    started = time.monotonic()
-    program = (
-        "import resource\n"
-        f"{code}\n"
-        "usage = resource.getrusage(resource.RUSAGE_SELF)\n"
-        "print(f'{usage.ru_utime + usage.ru_stime:8.1f}{usage.ru_maxrss / 1024:10.0f}  {text}')"
-    )
-    command = [sys.executable, "-c", program]
-    done = subprocess.run(
-        command, capture_output=True, text=True, cwd=Path(__file__).parents[1], env=environment, check=False
-    )
-    return f"{time.monotonic() - started:9.1f}{done.stdout.rstrip() or done.stderr[-500:]}"
-
-
 def main() -> None:
-    """Fill a testbed, then both contenders three times, one after the other."""
+    """Fill a testbed, then both contenders in turn."""
     factor = float(sys.argv[1]) if len(sys.argv) > 1 else 0.2
     spec = TestbedSpec(f"bench-{os.getpid()}", ControlPlaneSpec(), CiliumOperatorSpec())
     with Testbed.up(spec) as testbed, tempfile.TemporaryDirectory() as folder:
@@ -145,16 +131,13 @@ def main() -> None:
         started = time.monotonic()
         made = fill(testbed, big_cluster.Size().scaled(factor))
         print(f"{made} objects created in {time.monotonic() - started:.0f} s")
-        environment = {**os.environ, "BENCH_FOLDER": folder}
-        print(f"{'':20}{'seconds':>9}{'CPU s':>8}{'peak MiB':>10}")
         path = str(testbed.kubeconfig)
-        for _round in range(3):
-            least = (
-                f"from bench import real_api; from pathlib import Path; text = real_api.fetch_and_parse(Path({path!r}))"
-            )
-            print(f"{'fetch_and_parse':20}{_measured(least, environment)}", flush=True)
-            whole = f"from bench import live_audit; text = live_audit._module(kubeconfig={path!r})"
-            print(f"{'live_audit':20}{_measured(whole, environment)}", flush=True)
+        least = "from bench import real_api; from pathlib import Path"
+        contenders = [
+            Contender("fetch_and_parse", least, f"real_api.fetch_and_parse(Path({path!r}))"),
+            Contender("live_audit", "from bench import live_audit", f"live_audit.audit(kubeconfig={path!r})"),
+        ]
+        compare(contenders, _ROUNDS, {"BENCH_FOLDER": folder})
 
 
 if __name__ == "__main__":
