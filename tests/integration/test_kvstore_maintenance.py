@@ -7,17 +7,18 @@ import itertools
 import json
 import os
 import re
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import urllib3
 
-from ansible_collections.podnet.upkeep.plugins.module_utils._domain.etcd_maintenance_plan import Limits
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.etcd_maintenance_plan import Limits, order
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import UpkeepError
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_cluster import EtcdCluster as Product
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_door import EtcdCredentials
@@ -65,7 +66,7 @@ def maintenance(etcd: EtcdCluster, folder: Path, guards: Guards | None = None, *
     return EtcdMaintenance(product, LIMITS, Settings(snapshot_dir=str(folder), **settings), guards)
 
 
-def play(etcd: EtcdCluster, folder: Path, *arguments: str, **variables: Any) -> PlaybookRun:
+def play(etcd: EtcdCluster, folder: Path, *arguments: str, timeout: float = 300, **variables: Any) -> PlaybookRun:
     """The playbook, without Kubernetes."""
     return run_playbook(
         "podnet.upkeep.maintain_kvstore",
@@ -81,6 +82,7 @@ def play(etcd: EtcdCluster, folder: Path, *arguments: str, **variables: Any) -> 
             **variables,
         },
         env={"HOME": str(folder)},
+        timeout=timeout,
     )
 
 
@@ -231,6 +233,11 @@ def test_who_is_not_let_in_is_told_why_in_one_sentence(etcd: EtcdCluster, tmp_pa
     told = play(etcd, tmp_path, maintain_kvstore_etcd_ca_cert=theirs)
     assert told.returncode != 0 and "is of no authority in etcd_ca_cert" in told.flat_output
 
+    etcd.pause("etcd-1")
+    with pytest.raises(UpkeepError, match=r"Member etcd-1 does not answer: .* no answer in the time allowed"):
+        EtcdMaintenance(Product([etcd.endpoints[2]], ours, 1), LIMITS, Settings()).look()
+    etcd.go_on("etcd-1")
+    etcd.wait_healthy()
     etcd.kill("etcd-0")
     etcd.start("etcd-0", enable_grpc_gateway="false")
     etcd.wait_healthy()
@@ -326,6 +333,58 @@ def test_the_window_ends_before_a_member(etcd: EtcdCluster, tmp_path: Path) -> N
     steps, _after = again.run(*again.look())
     assert {one["member"] for one in steps if one["step"] == "defragment"} == set(etcd.names) - set(small)
     etcd.put("x", b"y")
+
+
+@pytest.mark.long
+def test_a_member_that_is_killed_while_it_is_defragmented(tmp_path: Path) -> None:
+    """Its file is whole when it starts again, and the same run ends the work; two members served writes meanwhile."""
+    with EtcdCluster.up(EtcdSpec(f"kvkilled-{os.getpid()}", quota=2048 * MEBIBYTE)) as etcd:
+        for number in range(800):
+            etcd.put(f"filler/{number % 400}", os.urandom(512 << 10))
+        before = digest(etcd)
+        killed: list[str] = []
+
+        def kill_soon(line: str) -> None:
+            if line.startswith("defragmentation of member") and not killed:
+                killed.append(line.split()[-1])
+                threading.Timer(0.15, etcd.kill, killed).start()
+
+        run = maintenance(etcd, tmp_path, Guards(progress=kill_soon), member_timeout=5)
+        picture, plan = run.look()
+        forced = replace(plan, defragment=tuple(one.identifier for one in order(picture, picture.members)), urgent=True)
+        with Prober(etcd, write=True) as prober, pytest.raises(MaintenanceStoppedError) as stopped:
+            run.run(picture, forced)
+        assert f"Member {killed[0]} does not answer" in str(stopped.value)
+        others = [name for name in etcd.names if name != killed[0]]
+        assert all(int(etcd.status(name)["dbSize"]) > 400 * MEBIBYTE for name in others)
+        left = etcd.directory / "data" / killed[0] / "member" / "snap"
+        print(f"files of the killed member: {sorted(one.name for one in left.iterdir())}")
+        print(f"writes with a member gone: {prober.successes}, longest gap {prober.longest:.3f} s, {prober.errors}")
+        assert prober.longest < 5
+
+        etcd.start(killed[0])
+        etcd.wait_answering()
+        assert {digest(etcd, name) for name in etcd.names} == {before}
+        run = maintenance(etcd, tmp_path)
+        steps, _after = run.run(run.look()[0], forced)
+        assert len([one for one in steps if one["step"] == "defragment"]) == 3
+        assert {digest(etcd, name) for name in etcd.names} == {before}
+
+
+@pytest.mark.long
+def test_a_run_that_is_killed_goes_on_with_the_same_command(etcd: EtcdCluster, tmp_path: Path) -> None:
+    """SIGKILL of the whole playbook at any of its steps leaves no lock behind, and nothing lost."""
+    etcd.fill()
+    before = digest(etcd)
+    for seconds in (3.0, 4.0, 5.0):
+        with pytest.raises(subprocess.TimeoutExpired):
+            play(etcd, tmp_path, timeout=seconds)
+        assert digest(etcd) == before
+    done = play(etcd, tmp_path)
+    assert done.returncode == 0, done.output
+    assert digest(etcd) == before and not list(tmp_path.glob(".etcd-*"))
+    etcd.put("x", b"y")
+    assert play(etcd, tmp_path).changed <= 1
 
 
 @pytest.mark.parametrize("move_leader", [True, False])

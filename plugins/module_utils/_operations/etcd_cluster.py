@@ -49,7 +49,8 @@ class EtcdCluster:
         self._make = make_door or (lambda endpoint: EtcdDoor(endpoint, credentials, timeout))
         self._doors: dict[str, EtcdDoor] = {}
         self.endpoints = [self.door(one).endpoint for one in dict.fromkeys(endpoints)]
-        self._member_doors: dict[int, EtcdDoor] = {}
+        self._member_doors: dict[int, EtcdDoor] = {}  # also of those that are gone since
+        self._answering: list[EtcdDoor] = []
         self.cluster = 0
 
     def door(self, endpoint: str) -> EtcdDoor:
@@ -61,8 +62,12 @@ class EtcdCluster:
     # -- looking -------------------------------------------------------------------------------------------------
 
     def picture(self) -> Picture:
-        """All members now. Raises EtcdError when no endpoint answers, InputError when they are of several etcds."""
-        asked = self._each(self.endpoints, lambda one: self._status(self.door(one)))
+        """All members now. Raises EtcdError when no endpoint answers, InputError when they are of several etcds.
+
+        Endpoints of members that answered before are asked as well: the one that the user gave may be gone meanwhile.
+        """
+        known = dict.fromkeys([*self.endpoints, *(door.endpoint for door in self._member_doors.values())])
+        asked = self._each(known, lambda one: self._status(self.door(one)))
         by_member: dict[int, str] = {}
         clusters: dict[int, str] = {}
         for endpoint, (status, _error) in asked.items():
@@ -77,12 +82,11 @@ class EtcdCluster:
         listed = parse_members(self.door(next(iter(by_member.values()))).ask("/v3/cluster/member/list", {}))
         members = self._each(listed, lambda one: self._member(one, by_member))
         seen = tuple(found if found is not None else member for member, (found, _error) in members.items())
+        # who follows a leader comes first, because it can answer for all
+        answering = sorted((one for one in seen if one.status), key=lambda one: not (one.status and one.status.leader))
+        self._answering = [self.door_of(one) for one in answering]
         alarms, why = self._alarms(seen)
         return Picture(seen, alarms, why)
-
-    def status(self, member: Member) -> Status:
-        """What one member says now. Raises EtcdError."""
-        return self._checked(self.door_of(member), member.identifier)
 
     def door_of(self, member: Member) -> EtcdDoor:
         """The way to exactly this member, as the last picture found it."""
@@ -91,7 +95,7 @@ class EtcdCluster:
 
     def any_door(self) -> EtcdDoor:
         """The way to some member that answered when the picture was taken."""
-        return next(iter(self._member_doors.values()), None) or self.door(self.endpoints[0])
+        return self._answering[0] if self._answering else self.door(self.endpoints[0])
 
     def compacted_to(self, member: Member, newest: int) -> int:
         """The revision that a member was compacted to last, found by asking for old ones: about twenty cheap questions."""
@@ -182,9 +186,13 @@ class EtcdCluster:
         return None
 
     def _member(self, member: Member, by_member: dict[int, str]) -> Member:
-        known = by_member.get(member.identifier)
+        answered = by_member.get(member.identifier, "")
+        found = self._member_doors.get(member.identifier)
+        # what a member advertises leads to it alone; what the user gave may be a load balancer, and may be the only way
+        urls = [found.endpoint] if found else []
+        urls += [answered, *member.urls] if answered in member.urls else [*member.urls, answered]
         failures: list[str] = []
-        for url in [known] if known else member.urls or ("",):
+        for url in [one for one in dict.fromkeys(urls) if one] or [""]:
             try:
                 if not url:
                     raise EtcdError("it advertises no URL for clients, so it may not have started yet.")
