@@ -6,6 +6,7 @@ goes on to the step of the next leg. So a whole matrix needs one cluster and lit
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -30,7 +31,7 @@ _MEANWHILE = 2.0  # seconds
 class Fault:
     """`begin` as a step starts; `meanwhile` two seconds later, `afterwards` when the run has ended.
 
-    While one `lasts`, the next one has to wait for another run.
+    While one `lasts`, the next fault has to wait for another run; a kill comes when it is over.
     """
 
     name: str
@@ -61,7 +62,14 @@ class _Turn:
     fired: list[Leg] = field(default_factory=list)
     cleanup: list[Callable[[], object]] = field(default_factory=list)
     mending: threading.Thread | None = None
-    blocked: bool = False
+    lasting: Callable[[], object] | None = None
+
+    def mend(self) -> None:
+        """What was to be mended at the end of the run is so now."""
+        if self.lasting is not None:
+            self.cleanup.remove(self.lasting)
+            self.lasting()
+            self.lasting = None
 
 
 class Journey:
@@ -115,7 +123,10 @@ class Journey:
             if isinstance(last.what, Kill):
                 run.kill(tree=last.tree)  # before its n-th write it has ended
             assert not isinstance(last.what, Hold), f"{last}: the step did not wait, nothing was proved\n{self}"
-        elif event.kind == "start" and self._waiting and not turn.blocked and event.step == self._waiting[0].step:
+        elif event.kind == "start" and self._waiting and event.step == self._waiting[0].step:
+            if turn.lasting is not None and isinstance(self._waiting[0].what, Fault):
+                return
+            turn.mend()
             leg = self._waiting.pop(0)
             turn.fired.append(leg)
             self._fire(turn, run, leg)
@@ -134,9 +145,9 @@ class Journey:
             if turn.mending is not None:
                 turn.mending.join()
             if fault.afterwards is not None:
-                afterwards = fault.afterwards
-                turn.blocked = fault.lasts
-                turn.cleanup.append(lambda: afterwards(testbed, self._host))
+                mend = functools.partial(fault.afterwards, testbed, self._host)
+                turn.cleanup.append(mend)
+                turn.lasting = mend if fault.lasts else None
             fault.begin(testbed, self._host)
             if fault.meanwhile is not None:
                 turn.mending = threading.Thread(target=self._mend, args=(fault.meanwhile,))
