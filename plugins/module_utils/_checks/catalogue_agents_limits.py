@@ -15,7 +15,7 @@ KINDS: tuple[FindingKind, ...] = (
         "agent-identities-exhausted",
         CRITICAL,
         "Agents find no free security identity",
-        "Agents fail to allocate an identity with `no more available IDs in configured space`.",
+        'Agents fail to allocate an identity with "no more available IDs in configured space".',
         "Pods whose labels are new to the cluster do not start anywhere; existing pods work on.",
         f"{_EXEC} status --all-controllers | grep resolve-identity; kubectl get ciliumidentities | wc -l",
         "No safe automatic remedy, because the cause is elsewhere: see the findings about identities. Leaked ones can be "
@@ -35,7 +35,7 @@ KINDS: tuple[FindingKind, ...] = (
         "agent-node-ids-exhausted",
         WARNING,
         "Agents have no id left for further Nodes",
-        "Agents fail with `No more IDs available for nodes`: ids of Nodes are numbered with 16 bits and were not given back.",
+        'Agents fail with "No more IDs available for nodes": ids of Nodes are numbered with 16 bits and were not given back.',
         "Encryption and some datapath features do not work towards Nodes without an id. It looks like exhausted "
         "security identities, and cleaning those does nothing.",
         f"{_EXEC} nodeid list",
@@ -78,7 +78,7 @@ KINDS: tuple[FindingKind, ...] = (
         CRITICAL,
         "An agent has given out all its addresses",
         "By its own count every address of the agent's range is allocated.",
-        "New pods of this Node wait with `range is full`.",
+        'New pods of this Node wait with "range is full".',
         f"{_EXEC} status --all-addresses",
         "No safe automatic remedy, because a range does not grow by itself: move pods to other Nodes; see leaked addresses.",
     ),

@@ -27,7 +27,7 @@ KINDS: tuple[FindingKind, ...] = (
         "Node has no free address",
         "Every address that Cilium can give out on this Node is in use. First and last address of a CIDR cannot be used; "
         "router and health endpoint take one each.",
-        "New pods of this Node wait with `range is full` or `No more IPs available`.",
+        'New pods of this Node wait with "range is full" or "No more IPs available".',
         _STATUS,
         "No safe automatic remedy, because a CIDR of a Node does not grow. Move pods to other Nodes; lower the kubelet's "
         "maxPods; give new Nodes larger blocks, or use multi-pool. Where the cloud gives the addresses: more or larger "

@@ -31,8 +31,8 @@ KINDS: tuple[FindingKind, ...] = (
         "identity can be had.",
         _AGENT,
         "No safe automatic remedy, because it depends on the state. waiting-for-identity: see the identities. Others: the "
-        "agent's log and `cilium-dbg endpoint log ID`; restart the Node's agent. The plan of podnet.upkeep.clean_endpoints "
-        "says which agents.",
+        "agent's log and what cilium-dbg endpoint log ID says; restart the Node's agent. The plan of "
+        "podnet.upkeep.clean_endpoints says which agents.",
     ),
     FindingKind(
         "endpoint-identity-init",

@@ -98,3 +98,9 @@ def test_where_there_is_no_playbook_it_says_why(identifier: str) -> None:
     kind = CATALOGUE[identifier]
     if kind.playbook is None and kind.severity != "info":
         assert "because" in kind.remedy or "delete one of the pods" in kind.remedy
+
+
+def test_texts_have_no_markup() -> None:
+    """They are shown as they are, in a terminal and in HTML: a backtick would be shown, too."""
+    shown = [(kind.id, text) for kind in CATALOGUE.values() for text in vars(kind).values() if isinstance(text, str)]
+    assert [one for one in shown if "`" in one[1]] == []
