@@ -249,7 +249,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     client = KubeClient.from_options(module.params)
     permission = permission_to_begin(module, client)
     progress = progress_of(module.params, check_mode=module.check_mode)
-    cleanup = NodeCleanup(client, options, progress=progress)
+    cleanup = NodeCleanup(client, options, progress=progress, heartbeat=permission)
     plan = cleanup.plan()
     before = len(plan.picture.whole)
     pool = pool_report(plan.picture)
@@ -271,7 +271,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     if asked and module.check_mode:
         result["changed"] = True
     elif asked:
-        served, left = serve_waiting(client, asked, timeout=module.params["serve_timeout"])
+        served, left = serve_waiting(client, asked, timeout=module.params["serve_timeout"], heartbeat=permission)
         result["changed"] |= bool(served or left)
         pool = pool_report(read_picture(client, options.namespace))
     result["diff"]["before"] += "".join(f"CiliumNode {name} waits for a block\n" for name in asked)

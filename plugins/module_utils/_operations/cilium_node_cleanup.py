@@ -77,11 +77,14 @@ class NodeCleanup:
         *,
         clock: Clock | None = None,
         progress: t.Callable[[str], None] | None = None,
+        heartbeat: t.Callable[[], str] | None = None,
     ) -> None:
+        """``heartbeat`` keeps the lock of the run while CiliumNodes are watched, and says why to stop."""
         self._client = client
         self._options = options
         self._clock = clock or Clock()
         self._progress = progress or (lambda line: None)
+        self._heartbeat = heartbeat or (lambda: "")
 
     def plan(self) -> NodePlan:
         """Read the cluster, judge, and watch for ``settle_seconds`` that no Node or agent comes back.
@@ -161,6 +164,8 @@ class NodeCleanup:
         lives: dict[str, str] = {}
         end = self._clock.now() + self._options.settle_seconds
         while names and self._clock.now() < end:
+            if reason := self._heartbeat():
+                raise RefusedError(f"Nothing was changed: {reason}")
             self._progress(
                 f"watches for {self._options.settle_seconds:g} s that {len(names)} CiliumNodes stay without Node"
             )

@@ -12,7 +12,7 @@ the error that it has written into the status is taken away: it looks again, and
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.cilium_ipam_demand import lacks, waiting_by_pool
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.cilium_ipam_pools import summaries
@@ -57,7 +57,12 @@ def pool_report(picture: NodePicture) -> dict[str, t.Any]:
 
 
 def serve_waiting(
-    client: KubeClient, names: Sequence[str], *, timeout: float, clock: Clock | None = None
+    client: KubeClient,
+    names: Sequence[str],
+    *,
+    timeout: float,
+    heartbeat: Callable[[], t.Any] | None = None,
+    clock: Clock | None = None,
 ) -> tuple[list[str], list[str]]:
     """Clear the operator's error of these CiliumNodes and wait; (served, still waiting after ``timeout`` seconds).
 
@@ -68,6 +73,8 @@ def serve_waiting(
     end = clock.now() + timeout
     left = list(asked)
     while left and clock.now() < end:
+        if heartbeat is not None:
+            heartbeat()
         clock.sleep(min(_POLL, timeout))
         left = [name for name in left if not _has_block(client.find(f"{CILIUM_NODES}/{name}") or {})]
     return [name for name in asked if name not in left], left
