@@ -32,6 +32,8 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.deletion
     cluster_of,
     reconcile,
 )
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.deletion_undo import DeletionUndo
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.deletion_undo_plan import make_undo_plan
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.guarded_deletion import (
     DeletionLimits,
     DeletionResult,
@@ -49,7 +51,7 @@ from testbed import CiliumOperatorSpec, ControlPlaneSpec, Testbed, TestbedSpec
 pytestmark = pytest.mark.testbed
 
 IDENTITIES = "/apis/cilium.io/v2/ciliumidentities"
-ANY_IDENTITY = IDENTITIES + "/"
+CILIUM_NODES = "/apis/cilium.io/v2/ciliumnodes"
 
 
 @pytest.fixture(scope="module")
@@ -260,6 +262,56 @@ def test_the_switch_of_a_run_is_heard_within_a_batch(testbed: Testbed, first: in
     require_truth(testbed, content)
     testbed.client.patch(path, {"data": {"stop": "false"}})
     run.end("stopped")
+
+
+def test_a_finalizer_is_waited_for_by_nobody(testbed: Testbed, first: int, tmp_path: Path) -> None:
+    create(testbed, range(first, first + 3))
+    path = f"{IDENTITIES}/{first + 1}"
+    testbed.client.patch(path, {"metadata": {"finalizers": ["example.com/wait"]}})
+    client = KubeClient.from_options({"kubeconfig": str(testbed.kubeconfig)})
+    result, content = delete(client, plan(client), tmp_path)
+    assert (len(result.deleted), result.finalizing, result.stopped) == (3, 1, "")
+    assert sorted(entry.outcome for entry in content.entries.values()) == ["deleted", "deleted", "finalizing"]
+    assert list(there(testbed)) == [str(first + 1)]
+    undo = make_undo_plan(client, content)
+    assert [reason for _entry, reason in undo.kept] == [
+        f"CiliumIdentity {first + 1} is still being deleted; undo it again when it is gone."
+    ]
+    testbed.client.patch(path, {"metadata": {"finalizers": None}})
+    assert there(testbed) == {}
+
+
+def test_a_cilium_node_comes_back_to_its_own_node_only(testbed: Testbed, tmp_path: Path) -> None:
+    client = KubeClient.from_options({"kubeconfig": str(testbed.kubeconfig)})
+    nodes = [testbed.client.create("/api/v1/nodes", {"metadata": {"name": name}}) for name in ("w1", "w2")]
+    for number, node in enumerate(nodes):
+        metadata = node["metadata"]
+        owner = {"apiVersion": "v1", "kind": "Node", "name": metadata["name"], "uid": metadata["uid"]}
+        testbed.client.create(
+            CILIUM_NODES,
+            {
+                "apiVersion": "cilium.io/v2",
+                "kind": "CiliumNode",
+                "metadata": {"name": metadata["name"], "ownerReferences": [owner]},
+                "spec": {"ipam": {"podCIDRs": [f"10.60.{number}.0/24"]}},
+            },
+        )
+    found = client.list(CILIUM_NODES)
+    candidates = [Candidate.of(one, f"{CILIUM_NODES}/{one['metadata']['name']}", "dead") for one in found]
+    result, content = delete(client, candidates, tmp_path)
+    assert len(result.deleted) == 2
+    testbed.client.delete("/api/v1/nodes/w2")
+    undo = make_undo_plan(client, content)
+    assert [reason.partition(",")[0] for _entry, reason in undo.kept] == [
+        f"Node w2 with uid {nodes[1]['metadata']['uid']}"
+    ]
+    assert len(DeletionUndo(client).run(undo.restore).restored) == 1
+    (back,) = client.list(CILIUM_NODES)
+    assert back["spec"] == found[0]["spec"]
+    assert back["metadata"]["ownerReferences"] == found[0]["metadata"]["ownerReferences"]
+    again = make_undo_plan(client, content)
+    assert (len(again.restore), len(again.present)) == (0, 1)
+    testbed.client.delete("/api/v1/nodes/w1")
 
 
 def test_what_was_deleted_comes_back(testbed: Testbed, first: int, tmp_path: Path) -> None:
