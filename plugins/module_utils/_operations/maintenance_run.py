@@ -17,6 +17,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations import r
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.maintenance_window import moment, window_end
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_journal import Journal, JournalState
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_lease import RunLease, name_of_holder
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_neighbours import beside
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_process import RunProcess
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.waiting import Clock, wait_for
 
@@ -50,6 +51,7 @@ class MaintenanceRun:
     """Every act renews the Lease first, so that nothing is written by a run that has lost it."""
 
     def __init__(self, client: KubeClient, options: RunOptions, *, clock: Clock | None = None) -> None:
+        self._client = client
         self._options = options
         self._clock = clock or Clock()
         self._lease = RunLease(
@@ -92,7 +94,7 @@ class MaintenanceRun:
         known = self._patiently(self._journal.load)
         answer = {**self._result(known, known.run if known else {}), "resumed": False}
         if not self._options.check_mode and not answer["reason"]:
-            answer["reason"] = self._why_not_ours(known)
+            answer["reason"] = self._why_not_ours(known) or self._patiently(self._beside)
             answer["may_continue"] = not answer["reason"]
         return answer
 
@@ -186,6 +188,9 @@ class MaintenanceRun:
     def _is_our(self, run: Mapping[str, t.Any]) -> bool:
         holder = str(run.get("holder") or "")
         return bool(holder) and self._lease.holder in (holder, name_of_holder(holder))
+
+    def _beside(self) -> str:
+        return beside(self._client, self._options.name, self._options.namespace)
 
     def _why_not_ours(self, known: JournalState | None) -> str:
         """A reason to stop where the journal is not the one that this run has begun: its switch and window are lost."""

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cluster_preflight import Objection
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_lease import RunLease
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_neighbours import PREFIX, alive
 
-_PREFIX = "podnet-upkeep-"
 _OURS = "app.kubernetes.io/managed-by=podnet.upkeep"
 
 
@@ -24,17 +23,8 @@ def other_runs(client: KubeClient, own: str, namespace: str) -> list[Objection]:
     leases = client.list(f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases", params={"labelSelector": _OURS})
     for lease in leases:
         name = str(lease["metadata"]["name"])
-        if (
-            name == f"{_PREFIX}{own}"
-            or not name.startswith(_PREFIX)
-            or not (lease.get("spec") or {}).get("holderIdentity")
-        ):
-            continue
-        state = RunLease(client, name.removeprefix(_PREFIX), namespace, "").state()
-        if state is not None and state.holder and not state.expired:
-            reason = (
-                f"{state.holder} holds the Lease {namespace}/{name} of another run since {state.since} (renewed "
-                f"{state.renewed}); wait until that run is over, or finish it"
-            )
-            found.append(Objection("other-run", reason))
+        ours = name.startswith(PREFIX) and name != f"{PREFIX}{own}"
+        if ours and (lease.get("spec") or {}).get("holderIdentity"):
+            reason = alive(client, name.removeprefix(PREFIX), namespace)
+            found += [Objection("other-run", reason)] if reason else []
     return found

@@ -13,6 +13,10 @@ from unit.fake_api import FakeApi
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import AuditSettings
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_manager import settings_from_options
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.maintenance_run import (
+    MaintenanceRun,
+    RunOptions,
+)
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.reassignment_plan import (
     PlanOptions,
     make_plan,
@@ -20,6 +24,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.reassign
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.refusals_webhooks import read_webhooks
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_journal import Journal
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_neighbours import NODE_RUNS
 
 ALLOCATOR = {"cluster_cidrs": ["10.244.0.0/22"], "service_ranges": ["10.96.0.0/16"]}
 RISKS = ("controller-manager-unknown", "no-other-node", "other-nodes-not-ready")
@@ -89,6 +94,37 @@ def test_leases_that_do_not_matter(other: dict[str, Any], cluster: FakeApi) -> N
     """The lock itself looks at its own."""
     cluster.store.add(LEASES, other)
     assert refusals(cluster) == []
+
+
+def checkpoint(api: FakeApi, name: str) -> dict[str, Any]:
+    """What a run of this name is told before its next Node."""
+    run = MaintenanceRun(KubeClient.from_options(api.options), RunOptions(name, "kube-system", "me@here"))
+    run.start()
+    return run.checkpoint()
+
+
+@pytest.mark.parametrize("own", sorted(NODE_RUNS))
+@pytest.mark.parametrize("other", sorted(NODE_RUNS))
+def test_of_two_that_took_their_locks_at_once_each_stops(own: str, other: str, cluster: FakeApi) -> None:
+    """Both had looked for the other one before."""
+    if own != other:
+        cluster.store.add(LEASES, lease(f"podnet-upkeep-{other}", "ann@bastion"))
+    answer = checkpoint(cluster, own)
+    assert answer["may_continue"] == (own == other)
+    assert own == other or answer["reason"].startswith(f"ann@bastion holds the Lease kube-system/podnet-upkeep-{other}")
+
+
+def test_runs_that_take_no_nodes_are_not_stopped(cluster: FakeApi) -> None:
+    """They may be parts of each other."""
+    cluster.store.add(LEASES, lease("podnet-upkeep-recover-identities", "me@here"))
+    assert checkpoint(cluster, "clean-identities")["may_continue"]
+    assert checkpoint(cluster, "retire-nodes")["may_continue"]
+
+
+def test_an_expired_lease_stops_nobody(cluster: FakeApi) -> None:
+    """Its holder does not live."""
+    cluster.store.add(LEASES, lease("podnet-upkeep-retire-nodes", "ann@bastion", age=400))
+    assert checkpoint(cluster, "reassign-pod-cidrs")["may_continue"]
 
 
 # -- webhooks --------------------------------------------------------------------------------------------------------
