@@ -65,6 +65,13 @@ options:
     type: list
     elements: str
     default: []
+  reason:
+    description:
+      - What the keys are changed for. It is kept with what is remembered. By default that is the name of O(profile).
+      - Keys that were changed for another reason are left as they are. With O(state=restored), only keys that were changed for
+        this reason are restored. So a procedure that tunes for a while leaves alone what a person has tuned.
+    type: str
+    default: ""
   remember:
     description:
       - Whether O(state=restored) is to bring back what the keys have now. Turn it off to mend a value that must not come
@@ -161,8 +168,7 @@ remembered:
   type: dict
   sample:
     since: "2026-11-01T06:00:00Z"
-    reason: faster_identity_gc
-    changes: {"identity-gc-interval": {"before": null, "set_to": "5m0s"}}
+    changes: {"identity-gc-interval": {"before": null, "set_to": "5m0s", "reason": faster_identity_gc}}
 namespace:
   description: Namespace of Cilium.
   returned: success
@@ -231,13 +237,15 @@ def _wanted(params: Mapping[str, t.Any], release: Release | None) -> dict[str, s
 
 
 def _plan(params: Mapping[str, t.Any], seen: ConfigMap, release: Release | None) -> ConfigPlan:
+    others = seen.memory.of_others(params["reason"])
     if params["state"] == "restored":
         if params["values"] or params["remove"] or params["profile"]:
             raise InputError("state: restored takes no profile, values or remove; leave them out.")
-        return plan_restore(seen, params["keys"], release)
+        return plan_restore(seen, params["keys"], release, spared=others)
     if params["keys"]:
         raise InputError("keys: it is for state: restored; name the keys in values.")
-    return plan_change(seen, _wanted(params, release), release)
+    wanted = {key: value for key, value in _wanted(params, release).items() if key not in others}
+    return plan_change(seen, wanted, release)
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
@@ -255,7 +263,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         raise RefusedError(f"Nothing was written: {' '.join(sentences)}", sentences)
     change = real_changes(seen.data, plan.wanted)
     now = server_time(client, namespace).strftime("%Y-%m-%dT%H:%M:%SZ")
-    memory = plan.memory(change, now, params["profile"] or "", remember=params["remember"])
+    memory = plan.memory(change, now, params["reason"] or params["profile"] or "", remember=params["remember"])
     changed = bool(change) or memory != seen.memory
     result = config_map.write(seen, change, memory, dry_run=module.check_mode) if changed else seen
     by_key = restarts(plan.keys, result.data, release)
@@ -294,6 +302,7 @@ def main() -> None:
             "values": {"type": "dict", "default": {}},
             "remove": {"type": "list", "elements": "str", "default": []},
             "keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
+            "reason": {"type": "str", "default": ""},
             "remember": {"type": "bool", "default": True},
             "accepted_risks": {"type": "list", "elements": "str", "default": []},
         },

@@ -134,7 +134,7 @@ remembered:
   description: What O(podnet.upkeep.cilium_config#module:state=restored) would bring back.
   returned: success
   type: dict
-  sample: {"since": "", "reason": "", "changes": {}}
+  sample: {"since": "", "changes": {}}
 namespace:
   description: Namespace of Cilium.
   returned: success

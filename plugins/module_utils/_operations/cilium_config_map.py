@@ -131,13 +131,15 @@ def real_changes(data: Mapping[str, str], wanted: Change) -> dict[str, str | Non
     return {key: value for key, value in wanted.items() if data.get(key) != value}
 
 
-def to_restore(config: ConfigMap, keys: Sequence[str] = ()) -> tuple[dict[str, str | None], list[str], list[str]]:
+def to_restore(
+    config: ConfigMap, keys: Sequence[str] = (), spared: Collection[str] = ()
+) -> tuple[dict[str, str | None], list[str], list[str]]:
     """(change that brings the remembered values back, keys that somebody changed after us, keys that are remembered).
 
     Keys that have their old value already are remembered, and no change. Empty ``keys`` means all.
     """
     memory, data = config.memory, config.data
-    chosen = [key for key in sorted(memory.keys) if not keys or key in keys]
+    chosen = [key for key in sorted(memory.keys) if (not keys or key in keys) and key not in spared]
     change, foreign = {}, []
     for key in chosen:
         one, now = memory.keys[key], data.get(key)

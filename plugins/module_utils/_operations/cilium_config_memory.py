@@ -24,40 +24,46 @@ MOST_BYTES = 128 * 1024
 
 @dataclass(frozen=True)
 class Remembered:
-    """One key: ``before`` and ``set_to`` are its texts, None where it was not there, or was taken out by us."""
+    """One key: ``before`` and ``set_to`` are its texts, None where it was not there, or was taken out by us.
+
+    ``reason`` is what it was changed for first: a profile, a procedure, or nothing.
+    """
 
     before: str | None
     set_to: str | None
+    reason: str = ""
 
 
 @dataclass(frozen=True)
 class Memory:
-    """``keys`` that were changed, ``since`` when, and ``reason`` what for (name of a profile)."""
+    """``keys`` that were changed, and ``since`` when."""
 
     keys: Mapping[str, Remembered] = field(default_factory=dict)
     since: str = ""
-    reason: str = ""
 
     def with_change(self, before: Mapping[str, str], change: Mapping[str, str | None], now: str, reason: str) -> Memory:
         """The memory after a further change. What a key had before the first one stays; one that is back is forgotten."""
         keys = dict(self.keys)
         for key, value in change.items():
-            first = keys[key].before if key in keys else before.get(key)
-            keys[key] = Remembered(first, value)
-            if value == first:
+            known = keys.get(key, Remembered(before.get(key), None, reason))
+            keys[key] = Remembered(known.before, value, known.reason)
+            if value == known.before:
                 del keys[key]
-        return Memory(keys, self.since or now, reason or self.reason)
+        return Memory(keys, self.since or now)
+
+    def of_others(self, reason: str) -> list[str]:
+        """Keys that were changed for another reason; none without a reason, which means whatever it was."""
+        return sorted(key for key, one in self.keys.items() if reason and one.reason != reason)
 
     def without(self, gone: t.Collection[str]) -> Memory:
         """The memory after these keys were restored."""
-        return Memory({key: one for key, one in self.keys.items() if key not in gone}, self.since, self.reason)
+        return Memory({key: one for key, one in self.keys.items() if key not in gone}, self.since)
 
     def text(self) -> str | None:
         """The annotation's value; None when there is nothing to remember. Raises RefusedError when it is too long."""
         if not self.keys:
             return None
-        keys = {key: {"before": one.before, "set_to": one.set_to} for key, one in sorted(self.keys.items())}
-        made = json.dumps({"since": self.since, "reason": self.reason, "keys": keys}, separators=(",", ":"))
+        made = json.dumps({"since": self.since, "keys": self._entries()}, separators=(",", ":"))
         if len(made.encode()) > MOST_BYTES:
             raise RefusedError(
                 f"The values that would be remembered have {len(made.encode())} bytes, more than the {MOST_BYTES} that fit; "
@@ -67,8 +73,13 @@ class Memory:
 
     def to_dict(self) -> dict[str, t.Any]:
         """What a module returns of it."""
-        keys = {key: {"before": one.before, "set_to": one.set_to} for key, one in sorted(self.keys.items())}
-        return {"since": self.since, "reason": self.reason, "changes": keys}
+        return {"since": self.since, "changes": self._entries()}
+
+    def _entries(self) -> dict[str, dict[str, str | None]]:
+        return {
+            key: {"before": one.before, "set_to": one.set_to, "reason": one.reason}
+            for key, one in sorted(self.keys.items())
+        }
 
 
 def memory_of(metadata: Mapping[str, t.Any]) -> Memory:
@@ -78,8 +89,11 @@ def memory_of(metadata: Mapping[str, t.Any]) -> Memory:
         return Memory()
     try:
         content = json.loads(text)
-        keys = {str(key): Remembered(one["before"], one["set_to"]) for key, one in content["keys"].items()}
-        return Memory(keys, str(content.get("since") or ""), str(content.get("reason") or ""))
+        keys = {
+            str(key): Remembered(one["before"], one["set_to"], str(one.get("reason") or ""))
+            for key, one in content["keys"].items()
+        }
+        return Memory(keys, str(content.get("since") or ""))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise RefusedError(
             f"The annotation {ANNOTATION} of cilium-config is not what this collection writes; correct or remove it."

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cilium_config_change import (
@@ -56,9 +56,11 @@ def plan_change(seen: ConfigMap, wanted: Change, release: Release | None) -> Con
     return ConfigPlan(seen, wanted, sorted(wanted), found)
 
 
-def plan_restore(seen: ConfigMap, keys: Sequence[str], release: Release | None) -> ConfigPlan:
-    """What bringing the remembered values back would do."""
-    change, foreign, chosen = to_restore(seen, keys)
+def plan_restore(
+    seen: ConfigMap, keys: Sequence[str], release: Release | None, *, spared: Collection[str] = ()
+) -> ConfigPlan:
+    """What bringing the remembered values back would do: of ``keys``, or of all but those that are spared."""
+    change, foreign, chosen = to_restore(seen, keys, spared)
     found = [
         ChangeObjection(
             key,

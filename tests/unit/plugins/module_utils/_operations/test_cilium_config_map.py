@@ -107,6 +107,27 @@ def test_a_repair_is_not_remembered(config: FakeApi, client: KubeClient) -> None
     assert restored(client).data["identity-gc-interval"] == "10m0s"
 
 
+def test_a_procedure_leaves_what_a_person_has_tuned(config: FakeApi, client: KubeClient) -> None:
+    """Each key is remembered with its first reason; with a reason only those of it are restored, without one all."""
+    config_map = CiliumConfigMap(client, "kube-system")
+    for change, reason in (
+        ({"identity-gc-interval": "7m0s"}, "large_cluster"),
+        ({"identity-gc-interval": "5m0s", "identity-gc-rate-limit": "5000"}, "recover_identities"),
+    ):
+        seen = config_map.read()
+        others = seen.memory.of_others(reason)
+        plan = plan_change(seen, {key: value for key, value in change.items() if key not in others}, RELEASE)
+        config_map.write(seen, plan.wanted, plan.memory(plan.wanted, NOW, reason, remember=True))
+    tuned = {**DATA, "identity-gc-interval": "7m0s"}
+    assert obj(config)["data"] == {**tuned, "identity-gc-rate-limit": "5000"}
+    seen = config_map.read()
+    plan = plan_restore(seen, (), RELEASE, spared=seen.memory.of_others("recover_identities"))
+    config_map.write(seen, plan.wanted, plan.memory(plan.wanted, NOW, "", remember=True))
+    assert obj(config)["data"] == tuned
+    restored(client)
+    assert obj(config)["data"] == DATA
+
+
 def test_a_value_that_is_back_by_hand_is_forgotten(config: FakeApi, client: KubeClient) -> None:
     """There is nothing to restore."""
     present(client, {"identity-gc-interval": "5m0s"})
