@@ -23,11 +23,16 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.deletion
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.waiting import Clock
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.work_batch import WorkBatch
 
-RESTORED, TAKEN, PRESENT, FAILED = "restored", "taken", "present", "failed"
+RESTORED = "restored"
+TAKEN = "taken"
+PRESENT = "present"
+FAILED = "failed"
 _BATCH = 100
 #: Seconds after which the cluster is looked at again before the next batch.
 _LOOK_AGAIN = 30.0
-_FIRST_PAUSE, _LONGEST_PAUSE, _PATIENCE = 0.2, 10.0, 90.0
+_FIRST_PAUSE = 0.2
+_LONGEST_PAUSE = 10.0
+_PATIENCE = 90.0
 _Outcome = tuple[Restoration, str, str]
 
 

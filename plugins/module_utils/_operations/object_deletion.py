@@ -23,7 +23,8 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.deletion
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.deletion_pace import Pace
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.waiting import Clock
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
+_FIRST_PAUSE = 0.2
+_LONGEST_PAUSE = 10.0
 _LOST_ANSWER = "the answer was lost; a look afterwards found the object gone"
 
 
