@@ -14,6 +14,7 @@ from typing import Any
 
 from testbed import CiliumOperatorSpec, KwokSpec, NoSuchTestbedError, Testbed, TestbedSpec
 from testbed.cilium_operator import CiliumOperator
+from testbed.client import ServerError
 from testbed.objects import AGENT_NODE, OPERATOR_NODE
 from testbed.testbed import take_down
 
@@ -82,7 +83,16 @@ def prepare(testbed: Testbed) -> None:
     wait(
         lambda: testbed.client.find("/api/v1/namespaces/default/serviceaccounts/default"), "the ServiceAccount default"
     )
-    wait(lambda: testbed.client.find(SLICES), "CiliumEndpointSlices")
+
+    def served() -> bool:
+        try:
+            return testbed.client.find(SLICES) is not None
+        except ServerError as error:
+            if error.status != 429:  # the storage of a new definition is being made
+                raise
+            return False
+
+    wait(served, "CiliumEndpointSlices")
 
 
 def restart_operator(testbed: Testbed, **changes: Any) -> None:
