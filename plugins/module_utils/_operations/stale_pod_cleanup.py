@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import datetime
 import typing as t
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.pruning_pod
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.timestamps import words
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import ApiError, InputError
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations import stale_pods
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.drain_filters import is_finished
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.fresh_objects import fresh_objects
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.guarded_deletion import Candidate
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.object_times import clock_of_server, read_pages
@@ -71,31 +73,12 @@ class StalePodCleanup:
         """Read all pods and judge them. Raises InputError for a selector that is none, ApiError."""
         now = clock_of_server(self._client)
         chosen = self._chosen()
-        seen = _Pods(self._options)
+        seen = _Pods(self._options, now, chosen)
         if not read_pages(self._client, _PODS, seen, kind="Pod", api_version="v1"):
             raise InputError(f"host: {self._client.host} serves no pods, so it is no API server of Kubernetes.")
-        plan = StalePodPlan([], 0, Counter(), Counter(), [])
-        stale: list[JsonObject] = []
-        for pod in seen.whole:
-            if chosen is not None and pod["metadata"]["uid"] not in chosen:
-                continue
-            in_scope = self._options.rules.in_scope(str(pod["metadata"].get("namespace") or ""))
-            late = stale_pods.stuck_terminating(pod, self._options.stuck_after, now) if in_scope else None
-            if late is not None:
-                plan.stuck.append(_stuck(pod, late))
-            verdict = stale_pods.judge(pod, self._options.rules, now)
-            if verdict is None or verdict.kept == stale_pods.ELSEWHERE:
-                continue
-            plan.ended += 1
-            if verdict.kept:
-                plan.kept[verdict.kept] += 1
-                continue
-            plan.by_reason[verdict.reason] += 1
-            namespace, name = key_of(pod)
-            path = f"/api/v1/namespaces/{namespace}/pods/{name}"
-            plan.candidates.append(Candidate.of(pod, path, verdict.words))
-            stale.append(pod)
+        plan = seen.plan
         plan.candidates.sort(key=lambda one: (one.namespace, one.name))
+        stale = [one.data for one in plan.candidates]
         plan.frees_addresses = freed_addresses(stale, self._evidence(stale, seen))
         return plan
 
@@ -154,25 +137,42 @@ class StalePodCleanup:
 
 
 class _Pods:
-    """Keeps whole only those pods that have ended or that are being deleted; of running ones their addresses."""
+    """Judges each pod as it comes: whole it keeps only the candidates, of running ones their addresses."""
 
-    def __init__(self, options: StalePodOptions) -> None:
+    def __init__(self, options: StalePodOptions, now: datetime.datetime, chosen: set[str] | None) -> None:
         self._options = options
+        self._now = now
+        self._chosen = chosen
         self.restart()
 
     def restart(self) -> None:
-        self.whole: list[JsonObject] = []
+        self.plan = StalePodPlan([], 0, Counter(), Counter(), [])
         self.in_use: dict[str, str] = {}
         self.agents: list[JsonObject] = []
 
     def take(self, obj: JsonObject) -> None:
-        ended = (obj.get("status") or {}).get("phase") in ("Succeeded", "Failed")
-        if ended or obj["metadata"].get("deletionTimestamp"):
-            self.whole.append(obj)
-        if not ended:
+        if not is_finished(obj):
             self.in_use.update(dict.fromkeys(addresses_of(obj), "/".join(key_of(obj))))
             if self._options.ask_agents and is_agent(obj):
                 self.agents.append(prune_pod(obj))
+        metadata, rules = obj["metadata"], self._options.rules
+        chosen = self._chosen is None or metadata["uid"] in self._chosen
+        if not chosen or not rules.in_scope(str(metadata.get("namespace") or "")):
+            return
+        late = stale_pods.stuck_terminating(obj, self._options.stuck_after, self._now)
+        if late is not None:
+            self.plan.stuck.append(_stuck(obj, late))
+        verdict = stale_pods.judge(obj, rules, self._now)
+        if verdict is None:
+            return
+        self.plan.ended += 1
+        if verdict.kept:
+            self.plan.kept[verdict.kept] += 1
+            return
+        self.plan.by_reason[verdict.reason] += 1
+        namespace, name = key_of(obj)
+        path = f"/api/v1/namespaces/{namespace}/pods/{name}"
+        self.plan.candidates.append(Candidate.of(obj, path, verdict.words))
 
 
 class _Endpoints:
