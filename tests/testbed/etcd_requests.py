@@ -86,7 +86,7 @@ class EtcdRequests:
         end = b"\0" if prefix == "\0" else _after(key)
         while True:
             page = self.ask(
-                "/v3/kv/range", {"key": encoded(key), "range_end": encoded(end), "limit": "500"}, member=member
+                "/v3/kv/range", {"key": encoded(key), "range_end": encoded(end), "limit": "50"}, member=member
             )
             for one in page.get("kvs") or ():
                 key = base64.b64decode(one["key"])
