@@ -1,6 +1,6 @@
 """The live audit on the real API server, beside fetching and parsing the same pages from it.
 
-    python -m bench.real_api [FACTOR]       FACTOR of 5,000 Nodes, 100,000 pods, 65,000 identities, 100,000 endpoints
+    python -m bench.real_api [FACTOR] [ROUNDS]    FACTOR of 5,000 Nodes, 100,000 pods, 65,000 identities, 100,000 endpoints
 
 Objects are created for real, which takes most of the time (0.2: about a minute). The controller-manager and the
 cilium-operator are stopped meanwhile: they would delete what has no owner.
@@ -29,7 +29,6 @@ from .big_api import PAGE_SIZE
 from .contest import Contender, compare
 
 _CREATORS = 8
-_ROUNDS = 5
 
 
 class _Connection:
@@ -124,6 +123,7 @@ def fetch_and_parse(kubeconfig: Path) -> str:
 def main() -> None:
     """Fill a testbed, then both contenders in turn."""
     factor = float(sys.argv[1]) if len(sys.argv) > 1 else 0.2
+    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
     spec = TestbedSpec(f"bench-{os.getpid()}", ControlPlaneSpec(), CiliumOperatorSpec())
     with Testbed.up(spec) as testbed, tempfile.TemporaryDirectory() as folder:
         for name in ("kube-controller-manager", "cilium-operator"):
@@ -137,7 +137,7 @@ def main() -> None:
             Contender("fetch_and_parse", least, f"real_api.fetch_and_parse(Path({path!r}))"),
             Contender("live_audit", "from bench import live_audit", f"live_audit.audit(kubeconfig={path!r})"),
         ]
-        compare(contenders, _ROUNDS, {"BENCH_FOLDER": folder})
+        compare(contenders, rounds, {"BENCH_FOLDER": folder})
 
 
 if __name__ == "__main__":

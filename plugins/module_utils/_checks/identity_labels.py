@@ -73,7 +73,7 @@ def label_keys(view: IdentityView) -> list[LabelKey]:
 def _label_keys(view: IdentityView) -> list[LabelKey]:
     values: defaultdict[str, set[str]] = defaultdict(set)
     counts: Counter[str] = Counter()
-    for keys, (places, labels) in view.by_keys.items():
+    for keys, (places, labels) in view.label_sets.by_keys.items():
         for key in keys:
             counts[key] += len(places)
             values[key].update(map(itemgetter(key), labels))
@@ -96,14 +96,14 @@ def _contribution(wanted: tuple[str, ...], view: IdentityView, everything: set[i
     having: set[int] = set()
     without: set[int] = set()
     numbers = view.fingerprints
-    for keys, (places, labels) in view.by_keys.items():
+    for keys, (places, labels) in view.label_sets.by_keys.items():
         present = [key for key in wanted if key in keys]
         if not present:
             continue
         rest = [numbers[place] for place in places]
         having.update(rest)
         for key in present:
-            parts = view.label_parts(key)
+            parts = view.label_sets.parts(key)
             rest = [number - parts[one[key]] for number, one in zip(rest, labels, strict=True)]
         without.update(rest)
     # a set that has none of the keys stays; what is left of the others may be one of those
@@ -133,8 +133,8 @@ def _parts(key: str, view: IdentityView) -> int:
     """A number for how the values of a key part the identities, whatever the values are called."""
     first: dict[str, int] = {}
     total = 0
-    for place, identity in enumerate(view.identities):
-        value = (identity.get("security-labels") or {}).get(key)
+    for place, labels in enumerate(view.label_sets.labels):
+        value = labels.get(key)
         if value is not None:
             total = hash((total, place, first.setdefault(value, place)))
     return total

@@ -10,7 +10,7 @@ import functools
 import math
 import weakref
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.identity_collector import (
@@ -19,6 +19,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks.identity_col
     leader_lease,
     operator_replicas,
 )
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.identity_label_sets import LabelSets
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.identity_pending import Awaited
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.packed_endpoints import named_identities
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import Object, name_of
@@ -40,7 +41,6 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.identity_ran
     IdentityRangeError,
     range_of_config,
 )
-from ansible_collections.podnet.upkeep.plugins.module_utils._domain.security_labels import LabelParts
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.timestamps import moment
 
 HEARTBEAT = "io.cilium.heartbeat"
@@ -129,39 +129,14 @@ class IdentityView:
         return (math.inf if math.isnan(created) else created), self.numbers[place]
 
     @functools.cached_property
-    def by_keys(self) -> dict[tuple[str, ...], tuple[list[int], list[Mapping[str, str]]]]:
-        """{keys of security labels: (places of the identities that have these, their labels)}: most have the same keys."""
-        found: dict[tuple[str, ...], tuple[list[int], list[Mapping[str, str]]]] = {}
-        for place, identity in enumerate(self.identities):
-            labels = identity.get("security-labels") or {}
-            keys = tuple(labels)
-            if keys not in found:
-                found[keys] = [], []
-            places, of_keys = found[keys]
-            places.append(place)
-            of_keys.append(labels)
-        return found
+    def label_sets(self) -> LabelSets:
+        """The security labels of all of them."""
+        return LabelSets([identity.get("security-labels") or {} for identity in self.identities])
 
-    def label_parts(self, key: str) -> LabelParts:
-        """{value: its part in fingerprints} of a key, made as it is asked for."""
-        return self._parts.setdefault(key, LabelParts(key))
-
-    @functools.cached_property
-    def _parts(self) -> dict[str, LabelParts]:
-        return {}
-
-    @functools.cached_property
+    @property
     def fingerprints(self) -> list[int]:
-        """A number for the labels of each identity (see ``fingerprint``): equal sets share it."""
-        made = [0] * len(self.identities)
-        for keys, (places, labels) in self.by_keys.items():
-            sums = [0] * len(places)
-            for key in keys:
-                parts = self.label_parts(key)
-                sums = [total + parts[one[key]] for total, one in zip(sums, labels, strict=True)]
-            for place, total in zip(places, sums, strict=True):
-                made[place] = total
-        return made
+        """A number for the labels of each identity: equal sets share it."""
+        return self.label_sets.fingerprints
 
     @functools.cached_property
     def used(self) -> int | None:

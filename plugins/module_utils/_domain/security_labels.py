@@ -47,18 +47,6 @@ def label_fingerprint(name: str, value: str) -> int:
     return hash(f"{name}\0{value}")
 
 
-class LabelParts(dict[str, int]):
-    """{value: label_fingerprint} of one key, for who looks at many sets: most values come again."""
-
-    def __init__(self, key: str) -> None:
-        super().__init__()
-        self._key = key
-
-    def __missing__(self, value: str) -> int:
-        made = self[value] = label_fingerprint(self._key, value)
-        return made
-
-
 class SecurityLabels:
     """Makes the security labels of pods of one cluster.
 
