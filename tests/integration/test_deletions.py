@@ -329,6 +329,14 @@ def test_what_was_deleted_comes_back(testbed: Testbed, first: int, tmp_path: Pat
     assert "was taken for other labels" in planned.flat_output and "are served by CiliumIdentity" in planned.flat_output
     assert len(there(testbed)) == 2
 
+    cleaning = MaintenanceRun(client, RunOptions("clean-endpoints", "kube-system", "somebody@there"))
+    cleaning.start()
+    refused = run_playbook("podnet.upkeep.undo_deletions", variables=variables)
+    assert refused.returncode == 2, refused.output
+    assert "somebody@there" in refused.flat_output and "nothing was changed" in refused.flat_output
+    assert len(there(testbed)) == 2
+    cleaning.end("finished")
+
     done = run_playbook("podnet.upkeep.undo_deletions", variables=variables)
     assert done.returncode == 0, done.output
     assert done.changed > 0
