@@ -50,17 +50,19 @@ def run(module: Any, api: FakeApi, capsys: pytest.CaptureFixture[str], **options
     return printed
 
 
-def test_present(api: FakeApi, capsys: pytest.CaptureFixture[str]) -> None:
+def test_present(api: FakeApi, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Every documented value is there; the second time nothing changes."""
+    warned: list[str] = []
+    monkeypatch.setattr(cilium_config.AnsibleModule, "warn", lambda _module, text: warned.append(text))
     answer = run(cilium_config, api, capsys, profile="faster_identity_gc", values={"identity-gc-rate-limit": 9000})
     assert answer["changed"] and answer["components"] == ["operator"] and answer["release"] == "1.18"
     assert answer["change"]["identity-gc-rate-limit"] == {"before": None, "after": "9000"}
     assert answer["owned_by"][0]["tool"] == "Helm"
-    assert "will write its own values" in json.dumps(answer["warnings"])
+    assert len(warned) == 1 and "will write its own values by the next helm upgrade" in warned[0]
     documented = set(yaml.safe_load(cilium_config.RETURN)) - {"refusals"}
     assert documented <= set(answer)
     again = run(cilium_config, api, capsys, profile="faster_identity_gc", values={"identity-gc-rate-limit": 9000})
-    assert not again["changed"] and again["components"] == ["operator"]
+    assert not again["changed"] and again["components"] == ["operator"] and len(warned) == 1
     back = run(cilium_config, api, capsys, state="restored")
     assert back["changed"] and api.store.objects[CONFIG]["data"] == {"identity-gc-interval": "15m0s"}
     assert not run(cilium_config, api, capsys, state="restored")["changed"]
