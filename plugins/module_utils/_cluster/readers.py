@@ -69,7 +69,12 @@ def readers(handle: Handle, fresh: Callable[[], Handle] | None = None) -> Reader
     threads. Forking is safe only while there is one thread, and gains something only where there are two processors.
     """
     can_fork = sys.platform == "linux" and threading.active_count() == 1 and len(os.sched_getaffinity(0)) > 1
-    return _Processes(fresh) if fresh is not None and can_fork else _Threads(handle)
+    if fresh is not None and can_fork:
+        try:
+            return _Processes(fresh)
+        except OSError:  # as many processes as are allowed, or as there is memory for
+            pass
+    return _Threads(handle)
 
 
 class _Threads:
@@ -158,8 +163,12 @@ class _Processes:
 
     def __init__(self, fresh: Callable[[], Handle]) -> None:
         self._all: list[_Process] = []
-        for _one in range(COUNT):
-            self._all.append(_Process(fresh, list(self._all)))
+        try:
+            for _one in range(COUNT):
+                self._all.append(_Process(fresh, list(self._all)))
+        except OSError:
+            self.close()
+            raise
         self._by_line: dict[t.Any, _Process] = {one.line: one for one in self._all}
         self._ready: list[t.Any] = []
 

@@ -123,6 +123,29 @@ def test_with_threads_nothing_is_forked() -> None:
         thread.join()
 
 
+def test_where_no_more_processes_are_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads do it, and the one process that there was is gone."""
+    forked: list[int] = []
+    fork = os.fork
+
+    def refused() -> int:
+        if forked:
+            raise BlockingIOError("Resource temporarily unavailable")
+        forked.append(fork())
+        return forked[0]
+
+    monkeypatch.setattr(subject.os, "fork", refused)
+    monkeypatch.setattr(subject.threading, "active_count", lambda: 1)
+    monkeypatch.setattr(subject.os, "sched_getaffinity", lambda pid: {0, 1})
+    workers = subject.readers(handle, lambda: handle)
+    try:
+        assert not workers.apart and all_said(workers, ["good"])[0][0] == "good"
+    finally:
+        workers.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(forked[0], 0)
+
+
 def test_the_processes_go_with_their_parent(tmp_path: Path) -> None:
     """Killed without a word, it leaves none behind."""
     program = f"""
