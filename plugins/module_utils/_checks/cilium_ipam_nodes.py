@@ -153,8 +153,8 @@ def _lacking(ipam: CiliumIpam, found: list[Lack]) -> Iterator[Finding]:
                 reasons.append("no block is free")
             else:
                 reasons.append(
-                    f"{ipam.books.free(key)} blocks are free, but the operator tries again only when the CiliumNode "
-                    "changes or when it starts"
+                    f"{ipam.books.free(key)} blocks are free, but the operator tries again only when spec or status "
+                    "of the CiliumNode changes or when it starts"
                 )
         error = operator_error(ipam.cilium_nodes[name])
         summary = f"Node {name} lacks an {' and an '.join(parts)}: {'; '.join(dict.fromkeys(reasons))}"

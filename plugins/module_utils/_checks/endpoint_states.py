@@ -48,20 +48,13 @@ def check(context: Context) -> Iterator[Finding]:
 
 
 def _since(context: Context) -> dict[str, tuple[str, str]]:
-    """{namespace/pod: (state, since when)} of the agents' endpoint logs: the first entry of the last unbroken run."""
+    """{namespace/pod: (state, since when)} of the endpoints whose agent's own log tells it (`_domain/agent_answers`)."""
     found: dict[str, tuple[str, str]] = {}
     for answer in context.state.of("agents"):
-        for endpoint in answer.get("endpoints") or ():
-            status = _mapping(endpoint.get("status"))
-            name = _mapping(status.get("external-identifiers")).get("pod-name")
-            state, since, log = status.get("state"), "", status.get("log")
-            entries = [one for one in (log if isinstance(log, list) else ()) if _mapping(one).get("timestamp")]
-            for entry in sorted(entries, key=lambda one: str(one["timestamp"]), reverse=True):
-                if entry.get("state") != state:
-                    break
-                since = str(entry["timestamp"])
+        for endpoint in map(_mapping, answer.get("endpoints") or ()):
+            name, state, since = endpoint.get("pod"), endpoint.get("state"), endpoint.get("since")
             if name and state and since:
-                found[str(name)] = (str(state), since)
+                found[str(name)] = (str(state), str(since))
     return found
 
 

@@ -129,16 +129,23 @@ def _identity_gc(config: Mapping[str, str], release: Release | None) -> t.Iterat
 
 
 def _endpoint_gc(config: Mapping[str, str], release: Release | None) -> t.Iterator[RuleBreak]:
+    """Both traps were tried on the real operator 1.18.4; the deletion with the interval 0 beside a kvstore is from source."""
     once = "each operator deletes all CiliumEndpoints of the cluster when it starts, and then collects none"
     key = "cilium-endpoint-gc-interval"
     interval = _nanoseconds(config, key, OPERATOR, release)
     without = boolean(config.get("disable-endpoint-crd", "false"))
     crd = config.get("identity-allocation-mode", "crd").strip() != "kvstore"
     if without and crd:
-        effect = f"{once}; without CiliumEndpoints its GC takes identities that are in use for unused ones"
-        yield RuleBreak("disable-endpoint-crd", config["disable-endpoint-crd"], effect, "false", severity="critical")
+        value = config["disable-endpoint-crd"]
+        if config.get("kvstore", "").strip() or not _enforces(config):
+            effect = f"{once}; without CiliumEndpoints its GC takes identities that are in use for unused ones"
+            yield RuleBreak("disable-endpoint-crd", value, effect, "false", severity="critical")
+        else:
+            effect = f"it is ignored only as long as there is no kvstore and policies are enforced; otherwise {once}"
+            yield RuleBreak("disable-endpoint-crd", value, effect, "false")
     elif interval == 0 and not without:
-        yield RuleBreak(key, config[key], once, DETAILS[key].default, severity="critical")
+        effect = f"the operator does not start (seen with 1.18.4); where it starts, {once}"
+        yield RuleBreak(key, config[key], effect if crd else once, DETAILS[key].default, severity="critical")
     elif interval is not None and interval < 0:
         yield RuleBreak(key, config[key], "an interval cannot be negative", DETAILS[key].default)
     key = "nodes-gc-interval"
@@ -146,6 +153,13 @@ def _endpoint_gc(config: Mapping[str, str], release: Release | None) -> t.Iterat
     if interval is not None and interval <= 0:
         effect = "CiliumNodes that have neither a Node nor an owner are never deleted, and keep their CIDRs"
         yield RuleBreak(key, config[key], effect, DETAILS[key].default, severity="info")
+
+
+def _enforces(config: Mapping[str, str]) -> bool:
+    """Whether any policy is enforced; without one and without a kvstore, Cilium obeys disable-endpoint-crd."""
+    kinds = ("enable-k8s-networkpolicy", "enable-cilium-network-policy", "enable-cilium-clusterwide-network-policy")
+    never = config.get("enable-policy", "default").strip().lower() == "never"
+    return not never or any(boolean(config.get(kind, "true")) is not False for kind in kinds)
 
 
 def _kvstore(config: Mapping[str, str], release: Release | None) -> t.Iterator[RuleBreak]:

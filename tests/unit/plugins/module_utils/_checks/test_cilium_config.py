@@ -130,6 +130,14 @@ def test_a_duration_without_unit_depends_on_the_version() -> None:
     assert ids({"cilium-endpoint-gc-interval": "300"}, "1.20.0") == {"cilium-config-value-invalid"}
 
 
+NO_POLICIES = {
+    "enable-policy": "never",
+    "enable-k8s-networkpolicy": "false",
+    "enable-cilium-network-policy": "false",
+    "enable-cilium-clusterwide-network-policy": "false",
+}
+
+
 @pytest.mark.parametrize(
     ("data", "key", "severity"),
     [
@@ -139,7 +147,9 @@ def test_a_duration_without_unit_depends_on_the_version() -> None:
         ({"identity-heartbeat-timeout": "1m"}, "identity-heartbeat-timeout", "warning"),
         ({"identity-gc-rate-limit": "100"}, "identity-gc-rate-limit", "warning"),
         ({"cilium-endpoint-gc-interval": "0s"}, "cilium-endpoint-gc-interval", "critical"),
-        ({"disable-endpoint-crd": "true"}, "disable-endpoint-crd", "critical"),
+        ({"disable-endpoint-crd": "true"}, "disable-endpoint-crd", "warning"),
+        ({"disable-endpoint-crd": "true", **NO_POLICIES}, "disable-endpoint-crd", "critical"),
+        ({"disable-endpoint-crd": "true", "kvstore": "etcd"}, "disable-endpoint-crd", "critical"),
         ({"nodes-gc-interval": "0s"}, "nodes-gc-interval", "info"),
         ({"kvstore": "etcd", "kvstore-lease-ttl": "120s"}, "kvstore-lease-ttl", "warning"),
         ({"bpf-policy-map-max": "100"}, "bpf-policy-map-max", "warning"),

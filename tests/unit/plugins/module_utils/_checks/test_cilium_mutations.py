@@ -35,15 +35,7 @@ ODD: tuple[Any, ...] = (
 ANSWER = {
     "node": "a",
     "status": {"ipam": {"allocations": {"10.0.0.1": "router", "default/10.0.0.2": "shop/p"}}},
-    "endpoints": [
-        {
-            "status": {
-                "state": "invalid",
-                "external-identifiers": {"pod-name": "shop/p"},
-                "log": [{"timestamp": "2026-10-31T10:00:00Z", "state": "invalid"}],
-            }
-        }
-    ],
+    "endpoints": [{"id": 1, "identity": 0, "pod": "shop/p", "state": "invalid", "since": "2026-10-31T10:00:00Z"}],
 }
 POOLS = {
     "podCIDRs": ["10.0.0.0/24", "fd00::/120"],
