@@ -6,7 +6,7 @@ that of an undisturbed run, and the observer's rules hold all the time. The matr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -15,6 +15,7 @@ from harness.journey import Fault, Journey, Leg
 from harness.rolling_scene import Scene, Scenes
 from harness.safety_rules import times_out
 
+Record = Callable[[str, object], None]
 pytestmark = [pytest.mark.testbed, pytest.mark.hosts, pytest.mark.long]
 
 
@@ -34,7 +35,7 @@ def scene(scenes: Scenes) -> Iterator[Scene]:
 
 @pytest.mark.parametrize("half", [0, 1], ids=["first-half", "second-half"])
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_fault_in_every_step(scene: Scene, fault: Fault, half: int, record_property: pytest.RecordProperty) -> None:
+def test_fault_in_every_step(scene: Scene, fault: Fault, half: int, record_testsuite_property: Record) -> None:
     """One fault in one step after the other, on the way of one Node: in each half of it at every step."""
     steps = steps_of_fault(fault)
     steps = steps[len(steps) // 2 :] if half else steps[: len(steps) // 2]
@@ -50,8 +51,8 @@ def test_fault_in_every_step(scene: Scene, fault: Fault, half: int, record_prope
         before = scene.uids()
         journey.go()
     after = scene.uids()
-    record_property("faults", len(steps))
-    record_property("journey", str(journey))
+    record_testsuite_property("faults", len(steps))
+    record_testsuite_property("journey", str(journey))
     assert after["h1"] != before["h1"]
     assert after["h2"] == before["h2"]
     assert 1 <= times_out(watch.sights, "h1") <= len(journey.told)

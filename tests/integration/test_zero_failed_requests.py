@@ -11,7 +11,7 @@ import ipaddress
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from harness.request_client import Request
 from harness.rolling_scene import REPLICAS, Scene, assert_succeeded
 from harness.safety_rules import times_out
 
+Record = Callable[[str, object], None]
 pytestmark = [pytest.mark.testbed, pytest.mark.hosts]
 
 HOSTS = ("h1", "h2", "h3")
@@ -67,20 +68,20 @@ def scene() -> Iterator[Scene]:
         yield scene
 
 
-def test_no_request_fails_while_one_of_two_nodes_is_out(tmp_path: Path, record_property: pytest.RecordProperty) -> None:
+def test_no_request_fails_while_one_of_two_nodes_is_out(tmp_path: Path, record_testsuite_property: Record) -> None:
     """The daily one: the smallest cluster in which it can be."""
     with under_load("request", HOSTS[:2], HOSTS[:1]) as scene:
-        assert_no_request_fails(scene, HOSTS[:1], tmp_path, record_property)
+        assert_no_request_fails(scene, HOSTS[:1], tmp_path, record_testsuite_property)
 
 
 @pytest.mark.long
-def test_no_request_fails(scene: Scene, tmp_path: Path, record_property: pytest.RecordProperty) -> None:
+def test_no_request_fails(scene: Scene, tmp_path: Path, record_testsuite_property: Record) -> None:
     """Every request of the whole run over three hosts is answered."""
-    assert_no_request_fails(scene, HOSTS, tmp_path, record_property)
+    assert_no_request_fails(scene, HOSTS, tmp_path, record_testsuite_property)
 
 
 def assert_no_request_fails(
-    scene: Scene, drifted: Sequence[str], folder: Path, record_property: pytest.RecordProperty
+    scene: Scene, drifted: Sequence[str], folder: Path, record_testsuite_property: Record
 ) -> None:
     """Every request of the whole run is answered; Nodes are as before but for what had to change."""
     output = folder / "requests.jsonl"
@@ -92,8 +93,8 @@ def assert_no_request_fails(
     requests = request_client.read(output)
     lines = timeline(watch.sights, requests)
     print("\n".join(lines))
-    record_property("timeline", "\n".join(lines))
-    record_property("requests", len(requests))
+    record_testsuite_property("timeline", "\n".join(lines))
+    record_testsuite_property("requests", len(requests))
     assert [request for request in requests if request.error] == [], "\n".join(lines)
     assert longest_gap(requests) < LONGEST_GAP
     assert len(requests) > 1000
