@@ -92,7 +92,8 @@ class Collected:
             raise BadContent(f"holds a {RESOURCES[resource].kind} that is none: {wrong}")
         if resource not in self.resources:
             self.resources[resource] = collecting(resource)
-        t.cast("Gathered | PackedEndpoints", self.resources[resource]).take((found,))
+        gathered: Gathered | PackedEndpoints = t.cast(t.Any, self.resources[resource])
+        gathered.take((found,))
         self._sources.setdefault(resource, set()).add(self._reading)
 
     def _look(self, kind: str, obj: Object) -> None:
