@@ -79,7 +79,9 @@ def test_killed_at_every_place_of_every_step(scene: Scene, part: int, record_tes
     scene.drift("h1", "h2")
     # two modules less in each run, where they are not what is interrupted
     gate = any(step.file == "health.yml" for step in steps)
-    kills = kill_and_go_on(scene, *((step, "h1") for step in steps), reassign_pod_cidrs_health_gate=gate)
+    # a worker that outlives its kill may bring the first Node back, and the gate behind it is not reached any more
+    targets = [(step, "h2" if step.file == "health.yml" else "h1") for step in steps]
+    kills = kill_and_go_on(scene, *targets, reassign_pod_cidrs_health_gate=gate)
     record_testsuite_property("kills", len(kills))
     assert {kill.partition(",")[0] for kill in kills} == {str(step).partition(",")[0] for step in steps}
 

@@ -326,16 +326,18 @@ def test_what_no_deletion_mends(api: FakeApi, cleanup: Cleanup) -> None:
     assert not held["changed"] and "disruption budget" in held["recreated"]["refused"][0]["words"]
 
 
-def test_the_trap_of_interval_zero(api: FakeApi, cleanup: Cleanup) -> None:
+def test_the_trap_of_interval_zero(api: FakeApi, cleanup: Cleanup, monkeypatch: pytest.MonkeyPatch) -> None:
     """It does not only turn the collection off."""
+    warned: list[str] = []
+    monkeypatch.setattr(cilium_endpoint_cleanup.AnsibleModule, "warn", lambda _module, text: warned.append(text))
     config = api.store.objects["/api/v1/namespaces/kube-system/configmaps/cilium-config"]["data"]
     config["cilium-endpoint-gc-interval"] = "0s"
     found = cleanup(cilium_endpoint_cleanup)
-    assert found["collection"]["verdict"] == "broken" and "does not start" in str(found["warnings"][0])
+    assert found["collection"]["verdict"] == "broken" and "does not start" in warned[0]
     config.update({"identity-allocation-mode": "kvstore", "kvstore": "etcd"})
     found = cleanup(cilium_endpoint_cleanup)
     assert found["collection"]["verdict"] == "off"
-    assert "deletes every CiliumEndpoint once when it starts" in str(found["warnings"][0])
+    assert "deletes every CiliumEndpoint once when it starts" in warned[1]
 
 
 QUICK = {"settle_seconds": 0}
