@@ -1,7 +1,4 @@
-"""The other way in: etcdctl on hosts, which here are programs that print what the real etcdctl 3.6.10 printed.
-
-With PODNET_ETCDCTL set to a real etcdctl, it is asked as well, of a real etcd.
-"""
+"""The other way in: etcdctl on hosts. Programs print what the real one printed, and the real one is asked of a real etcd."""
 
 from __future__ import annotations
 
@@ -15,6 +12,7 @@ import pytest
 from unit.plugins.module_utils._domain.test_etcd_members import ALARMS, MEMBERS, STATUS
 
 from harness.playbook import PlaybookRun, run_playbook
+from testbed.binaries import locate
 from testbed.etcd_cluster import EtcdCluster, EtcdSpec
 
 pytestmark = pytest.mark.testbed
@@ -104,7 +102,6 @@ def test_hosts_are_asked_one_after_the_other(tmp_path: Path, place: str) -> None
     )
 
 
-@pytest.mark.skipif("PODNET_ETCDCTL" not in os.environ, reason="PODNET_ETCDCTL names no etcdctl")
 def test_the_real_etcdctl(tmp_path: Path) -> None:
     """Of a real etcd; its numbers are those of the gateway."""
     with EtcdCluster.up(EtcdSpec(f"kvetcdctl-{os.getpid()}")) as etcd:
@@ -113,7 +110,7 @@ def test_the_real_etcdctl(tmp_path: Path) -> None:
             tmp_path,
             {"cp0": {}},
             audit_kvstore_etcdctl_in="host",
-            audit_kvstore_etcdctl=os.environ["PODNET_ETCDCTL"],
+            audit_kvstore_etcdctl=str(locate(["etcdctl"])["etcdctl"]),
             audit_kvstore_etcdctl_endpoint=etcd.endpoints[0],
             audit_kvstore_etcdctl_ca_cert=str(etcd.ca),
             audit_kvstore_etcdctl_client_cert=str(etcd.client.cert),

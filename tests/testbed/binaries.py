@@ -70,6 +70,8 @@ def _same(*names: str) -> dict[str, str]:
 
 RECIPES = (
     Recipe("etcd", {"etcd": "server"}, version="etcd Version: 3.6."),
+    # etcdctl tells its version by a command: one of PATH is never taken
+    Recipe("etcdctl", _same("etcdctl")),
     Recipe(
         "kubernetes",
         _same("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kubectl"),
