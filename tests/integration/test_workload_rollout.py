@@ -147,8 +147,10 @@ def test_on_delete(testbed: Testbed, client: KubeClient) -> None:
 def kubectl(testbed: Testbed, what: str) -> str:
     """What `kubectl rollout status --watch=false` says, with its errors."""
     program = _kubectl()
+    # without a home, its cache would be made where the tests run
+    cache = f"--cache-dir={testbed.directory / 'kubectl-cache'}"
     done = subprocess.run(
-        [str(program), "rollout", "status", "--watch=false", what],
+        [str(program), cache, "rollout", "status", "--watch=false", what],
         env={"KUBECONFIG": str(testbed.kubeconfig), "PATH": ""},
         capture_output=True,
         text=True,
