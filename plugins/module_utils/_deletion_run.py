@@ -61,6 +61,14 @@ def delete_candidates(
     return engine.run(candidates), journal.path
 
 
+def candidate_lines(candidates: Sequence[Candidate], most: int) -> list[str]:
+    """What is to go as lines for a terminal: ``most`` of them, and how many more there are."""
+    lines = [
+        f"goes: {f'{one.namespace}/' if one.namespace else ''}{one.name}: {one.evidence}" for one in candidates[:most]
+    ]
+    return [*lines, f"goes: and {len(candidates) - most} more"] if len(candidates) > most else lines
+
+
 def count_of(client: KubeClient, path: str) -> int:
     """How many objects a collection has, by one page of one. Raises ApiError."""
     page = client.get(path, {"limit": 1})

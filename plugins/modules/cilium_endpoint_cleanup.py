@@ -201,6 +201,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._deletion_options import answer_of, deletion_argument_spec
 from ansible_collections.podnet.upkeep.plugins.module_utils._deletion_run import (
+    candidate_lines,
     count_of,
     delete_candidates,
     permission_to_begin,
@@ -243,9 +244,7 @@ def lines_of(plan: EndpointPlan, found: dict[str, t.Any]) -> list[str]:
     lines = [
         f"{plan.before} CiliumEndpoints; {len(candidates)} are dead, and name {found['identities_released']} identities alone"
     ]
-    lines += [f"goes: {one.namespace}/{one.name}: {one.evidence}" for one in candidates[:_LINES]]
-    if len(candidates) > _LINES:
-        lines.append(f"goes: and {len(candidates) - _LINES} more")
+    lines += candidate_lines(candidates, _LINES)
     lines += [f"stays: {one['endpoint']}: {one['words']}" for one in plan.kept_examples[:_LINES]]
     lines += [f"restart the agent of Node {one['node']}: {one['words']}" for one in found["agents_to_restart"][:_LINES]]
     lines += [

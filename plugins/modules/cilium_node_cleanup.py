@@ -185,6 +185,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._deletion_options import answer_of, deletion_argument_spec
 from ansible_collections.podnet.upkeep.plugins.module_utils._deletion_run import (
+    candidate_lines,
     count_of,
     delete_candidates,
     permission_to_begin,
@@ -228,9 +229,7 @@ def options_of(params: dict[str, t.Any]) -> NodeOptions:
 def lines_of(plan: NodePlan, found: dict[str, t.Any]) -> list[str]:
     """The plan as text for a terminal; ``found`` is the result so far."""
     lines = [f"{len(plan.picture.whole)} CiliumNodes; {len(plan.candidates)} have outlived their Node and may go"]
-    lines += [f"goes: {one.name}: {one.evidence}" for one in plan.candidates[:_LINES]]
-    if len(plan.candidates) > _LINES:
-        lines.append(f"goes: and {len(plan.candidates) - _LINES} more")
+    lines += candidate_lines(plan.candidates, _LINES)
     lines += [f"stays: {' '.join(one['reasons'])}" for one in plan.kept[:_LINES]]
     lines += [
         f"share addresses: {' and '.join(one['nodes'])}: {one['act']} ({'; '.join(one['reasons'])})"

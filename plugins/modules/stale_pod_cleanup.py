@@ -171,7 +171,11 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._deletion_options import answer_of, deletion_argument_spec
-from ansible_collections.podnet.upkeep.plugins.module_utils._deletion_run import delete_candidates, permission_to_begin
+from ansible_collections.podnet.upkeep.plugins.module_utils._deletion_run import (
+    candidate_lines,
+    delete_candidates,
+    permission_to_begin,
+)
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.stale_pod_cleanup import (
     StalePodCleanup,
@@ -209,9 +213,7 @@ def options_of(params: dict[str, t.Any]) -> StalePodOptions:
 def lines_of(plan: StalePodPlan) -> list[str]:
     """The plan as text for a terminal."""
     found = [f"{plan.ended} pods have ended; {len(plan.candidates)} may go"]
-    found += [f"goes: {one.namespace}/{one.name}: {one.evidence}" for one in plan.candidates[:_LINES]]
-    if len(plan.candidates) > _LINES:
-        found.append(f"goes: and {len(plan.candidates) - _LINES} more")
+    found += candidate_lines(plan.candidates, _LINES)
     found += [f"stays: {count} by rule {rule}" for rule, count in sorted(plan.kept.items())]
     found += [f"stuck: {one['pod']} {one['words']}" for one in plan.stuck[:_LINES]]
     return [*found, f"addresses: {plan.frees_addresses['reason']}"]
