@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import binaries, objects, operator_pods, ports, processes
+from . import objects, operator_pods, ports, processes
 from .client import Client
 from .control_plane import ControlPlane
 from .spec import CiliumOperatorSpec
@@ -74,19 +74,8 @@ class CiliumOperator:
         for key, value in objects.cilium_config(self.spec).items():
             (folder / key).write_text(value, encoding="utf-8")
         api, metrics, gops = (ports.port(self.run_dir, f"cilium-{use}") for use in ("api", "metrics", "gops"))
-        argv = [
-            str(binaries.locate([_NAME])[_NAME]),
-            f"--config-dir={folder}",
-            f"--k8s-kubeconfig-path={self._control_plane.kubeconfig}",
-            "--k8s-namespace=kube-system",
-            f"--operator-api-serve-addr=127.0.0.1:{api}",
-            "--enable-metrics",
-            f"--operator-prometheus-serve-addr=127.0.0.1:{metrics}",
-            f"--gops-port={gops}",
-            "--leader-election-lease-duration=5s",
-            "--leader-election-renew-deadline=3s",
-            "--leader-election-retry-period=1s",
-        ]
+        kubeconfig = self._control_plane.kubeconfig
+        argv = operator_pods.operator_command(folder, kubeconfig, api=api, metrics=metrics, gops=gops)
         processes.start(self.run_dir, _NAME, argv)
 
     def _start_pods(self) -> None:

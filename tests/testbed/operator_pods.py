@@ -46,6 +46,23 @@ def now() -> str:
     return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def operator_command(folder: Path, kubeconfig: Path, *, api: int, metrics: int, gops: int) -> list[str]:
+    """The operator with the configuration in a folder (a file for each key), on these ports, electing its leader in seconds."""
+    return [
+        str(binaries.locate([OPERATOR])[OPERATOR]),
+        f"--config-dir={folder}",
+        f"--k8s-kubeconfig-path={kubeconfig}",
+        "--k8s-namespace=kube-system",
+        f"--operator-api-serve-addr=127.0.0.1:{api}",
+        "--enable-metrics",
+        f"--operator-prometheus-serve-addr=127.0.0.1:{metrics}",
+        f"--gops-port={gops}",
+        "--leader-election-lease-duration=5s",
+        "--leader-election-renew-deadline=3s",
+        "--leader-election-retry-period=1s",
+    ]
+
+
 @dataclass
 class Container:
     """The operator of one pod. `slot` decides about its ports, which the pods of one host cannot share."""
@@ -173,19 +190,8 @@ class Kubelet:
         for key, value in config.items():
             (folder / key).write_text(value, encoding="utf-8")
         metrics, gops = (ports.port(self.run_dir, f"cilium-{use}-{container.slot}") for use in ("metrics", "gops"))
-        return [
-            str(binaries.locate([OPERATOR])[OPERATOR]),
-            f"--config-dir={folder}",
-            f"--k8s-kubeconfig-path={self.run_dir / f'{ACCOUNT}.conf'}",
-            "--k8s-namespace=kube-system",
-            f"--operator-api-serve-addr=127.0.0.1:{self._health_port(container)}",
-            "--enable-metrics",
-            f"--operator-prometheus-serve-addr=127.0.0.1:{metrics}",
-            f"--gops-port={gops}",
-            "--leader-election-lease-duration=5s",
-            "--leader-election-renew-deadline=3s",
-            "--leader-election-retry-period=1s",
-        ]
+        kubeconfig = self.run_dir / f"{ACCOUNT}.conf"
+        return operator_command(folder, kubeconfig, api=self._health_port(container), metrics=metrics, gops=gops)
 
     def _health_port(self, container: Container) -> int:
         return ports.port(self.run_dir, f"cilium-api-{container.slot}")
