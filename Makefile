@@ -111,24 +111,24 @@ MOLECULE_STAGES = \
   'molecule|$(ROOT_TOOLS) $(NEWEST)|env PATH=$(LATEST)/bin:$(PATH) $(LATEST)/bin/molecule test --all --report'
 
 test: venvs install-collection ## all tests, the real testbed included
-	@$(RUN_STAGES) $(LINT_STAGES) $(UNIT_STAGES) $(CONTROL_PLANE_STAGES) $(HOSTS_STAGES) $(MOLECULE_STAGES)
+	@$(RUN_STAGES) --lane $(LINT_STAGES) $(UNIT_STAGES) $(MOLECULE_STAGES) --lane $(CONTROL_PLANE_STAGES) $(HOSTS_STAGES)
 
 # -- daily work ------------------------------------------------------------------------------------------------------------
 
 lint: venvs install-collection ## every static check, ansible-test sanity and galaxy-importer included
-	@$(RUN_STAGES) $(LINT_STAGES)
+	@$(RUN_STAGES) --lane $(LINT_STAGES)
 
 test-unit: venvs install-collection ## unit tests on the oldest and the newest ansible-core
-	@$(RUN_STAGES) $(UNIT_STAGES)
+	@$(RUN_STAGES) --lane $(UNIT_STAGES)
 
 test-testbed: venvs install-collection ## tests on the real control plane and real hosts
-	@$(RUN_STAGES) $(CONTROL_PLANE_STAGES) $(HOSTS_STAGES)
+	@$(RUN_STAGES) --lane $(CONTROL_PLANE_STAGES) $(HOSTS_STAGES)
 
 test-molecule: venvs install-collection ## molecule scenarios on the real testbed
-	@$(RUN_STAGES) $(MOLECULE_STAGES)
+	@$(RUN_STAGES) --lane $(MOLECULE_STAGES)
 
 test-long: venvs install-collection ## long matrices and big sizes
-	@$(RUN_STAGES) 'long|$(ROOT_TOOLS)|$(MAIN)/bin/python $(PYTEST) -m long tests/unit tests/integration'
+	@$(RUN_STAGES) --lane 'long|$(ROOT_TOOLS)|$(MAIN)/bin/python $(PYTEST) -m long tests/unit tests/integration'
 
 pages: install-collection ## write the pages and manifests that are drawn from code
 	@$(MAIN)/bin/python tests/tools/findings_page.py docs/docsite/rst/findings.rst

@@ -1,7 +1,8 @@
-"""Runs the stages of `make test` and `make lint` one after the other and says at the end what passed.
+"""Runs the stages of `make test` and `make lint` and says at the end what passed.
 
-A stage that fails does not stop the later ones. Counts come from pytest's JUnit files; a stage without one counts as a
-single check. Interrupted or terminated, a stage gets the time to take its testbed down; the stages after it do not run.
+The stages of one lane run one after the other, several lanes side by side; the output of a stage is then shown as a whole
+when it ends. A stage that fails does not stop the later ones. Counts come from pytest's JUnit files; a stage without one
+counts as a single check. Interrupted or terminated, the stages get the time to take their testbeds down; those after them do not run.
 A stage that cannot run here is skipped with its reason; where CI is set, a skipped stage is a failure,
 and so is a skipped test.
 """
@@ -15,6 +16,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass, field
@@ -56,7 +58,6 @@ class Outcome:
     seconds: float = 0.0
     counts: Counts = field(default_factory=Counts)
     note: str = ""
-    interrupted: bool = False
 
 
 def counts_of_junit(path: Path) -> Counts:
@@ -80,75 +81,110 @@ def reason_to_skip(words: list[str]) -> str:
     return ""
 
 
-def run_to_its_end(words: list[str]) -> int:
-    """Run a command and return its exit code.
+class Lane(threading.Thread):
+    """Stages that run one after the other. `shared` says that other lanes run beside it, which must not mix their output."""
 
-    Raises KeyboardInterrupt after the command ended: pytest takes its testbed down when it is interrupted, and
-    subprocess.run would kill it a quarter of a second later.
-    """
-    process = subprocess.Popen(words, stdin=subprocess.DEVNULL)
-    try:
-        return process.wait()
-    except KeyboardInterrupt as interruption:
-        if isinstance(interruption, Terminated):
-            process.send_signal(signal.SIGINT)
-        try:
-            process.wait(timeout=TEARDOWN_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        raise
+    printing = threading.Lock()
 
+    def __init__(self, stages: list[str], reports: Path, *, shared: bool) -> None:
+        super().__init__(daemon=True)
+        self.outcomes: list[Outcome] = []
+        self._stages = stages
+        self._reports = reports
+        self._shared = shared
+        self._ending = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
 
-def run_stage(line: str, reports: Path) -> Outcome:
-    """Run one stage, written as `NAME|NEEDS|COMMAND`; `{junit}` in the command is the file pytest is to write."""
-    name, needs, command = line.split("|", 2)
-    outcome = Outcome(name)
-    outcome.note = reason_to_skip(needs.split())
-    if outcome.note:
-        outcome.counts.skipped = 1
-        print(f"\n==> {name}: skipped, {outcome.note}", flush=True)
-        return outcome
-    junit = reports / f"{name}.xml"
-    junit.unlink(missing_ok=True)
-    print(f"\n==> {name}", flush=True)
-    started = time.monotonic()
-    words = [word.replace("{junit}", str(junit)) for word in shlex.split(command)]
-    try:
-        exit_code = run_to_its_end(words)
-    except KeyboardInterrupt:
-        outcome.seconds, outcome.counts.failed = time.monotonic() - started, 1
-        outcome.note, outcome.interrupted = "interrupted", True
-        return outcome
-    outcome.seconds = time.monotonic() - started
-    if "{junit}" in command and junit.exists():
-        outcome.counts = counts_of_junit(junit)
-        if exit_code != 0 and not outcome.counts.failed:
-            outcome.counts.failed += 1
+    def run(self) -> None:
+        """Run the stages until one was interrupted."""
+        for line in self._stages:
+            if self._ending.is_set():
+                return
+            self.outcomes.append(self._run_stage(line))
+
+    def end(self, *, signalled: bool) -> None:
+        """Begin no more stages, and let the running one take its testbed down; `signalled` when SIGINT came to it already."""
+        self._ending.set()
+        if self._process is not None and not signalled:
+            self._process.send_signal(signal.SIGINT)
+        self.join(TEARDOWN_SECONDS)
+        if self._process is not None and self.is_alive():
+            self._process.kill()
+            self.join()
+
+    def _say(self, text: str) -> None:
+        with self.printing:
+            print(text, flush=True)
+
+    def _run_stage(self, line: str) -> Outcome:
+        """Run one stage, written as `NAME|NEEDS|COMMAND`; `{junit}` in the command is the file pytest is to write."""
+        name, needs, command = line.split("|", 2)
+        outcome = Outcome(name)
+        outcome.note = reason_to_skip(needs.split())
+        if outcome.note:
+            outcome.counts.skipped = 1
+            self._say(f"\n==> {name}: skipped, {outcome.note}")
+            return outcome
+        junit = self._reports / f"{name}.xml"
+        junit.unlink(missing_ok=True)
+        self._say(f"\n==> {name}" + (" begins" if self._shared else ""))
+        started = time.monotonic()
+        exit_code = self._run_command([word.replace("{junit}", str(junit)) for word in shlex.split(command)], name)
+        outcome.seconds = time.monotonic() - started
+        if self._ending.is_set():
+            outcome.counts.failed, outcome.note = 1, "interrupted"
+        elif "{junit}" in command and junit.exists():
+            outcome.counts = counts_of_junit(junit)
+            if exit_code != 0 and not outcome.counts.failed:
+                outcome.counts.failed += 1
+                outcome.note = f"exit code {exit_code}"
+        elif exit_code == 0 and "{junit}" not in command:
+            outcome.counts.passed = 1
+        else:
+            outcome.counts.failed = 1
             outcome.note = f"exit code {exit_code}"
-    elif exit_code == 0 and "{junit}" not in command:
-        outcome.counts.passed = 1
-    else:
-        outcome.counts.failed = 1
-        outcome.note = f"exit code {exit_code}"
-    return outcome
+        return outcome
+
+    def _run_command(self, words: list[str], name: str) -> int:
+        """Exit code of a command; beside other lanes its output goes to a file first."""
+        if not self._shared:
+            self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL)
+            return self._process.wait()
+        path = self._reports / f"{name}.log"
+        with path.open("wb") as output:
+            self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+            exit_code = self._process.wait()
+        self._say(f"\n==> {name}\n{path.read_text(encoding='utf-8', errors='replace').rstrip()}")
+        return exit_code
+
+
+def run_lanes(lanes: list[Lane]) -> None:
+    """Run all to their end, or, when this process is interrupted or terminated, until their testbeds are down."""
+    for lane in lanes:
+        lane.start()
+    try:
+        # not join(): interrupted in it, Python 3.12 takes a running thread for ended
+        while any(lane.is_alive() for lane in lanes):
+            time.sleep(0.1)
+    except KeyboardInterrupt as interruption:
+        # Ctrl-C of a terminal reached the stages as well
+        for lane in lanes:
+            lane.end(signalled=not isinstance(interruption, Terminated))
 
 
 def main() -> int:
-    """Run the stages of a file; 0 when nothing failed (and, where CI is set, nothing was skipped)."""
+    """Run the stages of all lanes; 0 when nothing failed (and, where CI is set, nothing was skipped)."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--reports", type=Path, required=True)
-    parser.add_argument("stages", nargs="+", help="NAME|NEEDS|COMMAND")
+    parser.add_argument("--lane", nargs="+", action="append", required=True, metavar="NAME|NEEDS|COMMAND")
     options = parser.parse_args()
     options.reports.mkdir(parents=True, exist_ok=True)
     # in a background job SIGINT is ignored from the start; the stages are to heed it all the same
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, terminated)
-    outcomes: list[Outcome] = []
-    for line in options.stages:
-        outcomes.append(run_stage(line, options.reports))
-        if outcomes[-1].interrupted:
-            break
+    lanes = [Lane(stages, options.reports, shared=len(options.lane) > 1) for stages in options.lane]
+    run_lanes(lanes)
+    outcomes = [outcome for lane in lanes for outcome in lane.outcomes]
     total = Counts()
     print(f"\n{'stage':24} {'seconds':>8} {'passed':>7} {'failed':>7} {'skipped':>8}")
     for outcome in outcomes:

@@ -19,7 +19,7 @@ def run(tmp_path: Path, *stages: str, ci: bool = False) -> tuple[int, str]:
     env = {key: value for key, value in os.environ.items() if key != "CI"}
     if ci:
         env["CI"] = "true"
-    command = [sys.executable, str(TOOL), "--reports", str(tmp_path), *stages]
+    command = [sys.executable, str(TOOL), "--reports", str(tmp_path), "--lane", *stages]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout.strip().splitlines()[-1]
 
@@ -66,14 +66,19 @@ def test_something(testbed):
 
 
 @pytest.mark.parametrize(
+    "beside", [pytest.param([], id="alone"), pytest.param(["--lane", "beside||sleep 60"], id="two-lanes")]
+)
+@pytest.mark.parametrize(
     ("number", "to_the_group"),
     [pytest.param(signal.SIGINT, True, id="ctrl-c"), pytest.param(signal.SIGTERM, False, id="terminated")],
 )
-def test_an_interrupted_stage_takes_its_testbed_down(tmp_path: Path, number: int, to_the_group: bool) -> None:
+def test_an_interrupted_stage_takes_its_testbed_down(
+    tmp_path: Path, number: int, to_the_group: bool, beside: list[str]
+) -> None:
     """Nothing is left running, the later stages are not begun, and the run has failed."""
     (tmp_path / "test_slow.py").write_text(TESTBED, encoding="utf-8")
     stage = f"slow||{sys.executable} -m pytest -q -p no:cacheprovider -c /dev/null --rootdir . --junitxml={{junit}} test_slow.py"
-    command = [sys.executable, str(TOOL), "--reports", str(tmp_path), stage, "later||touch later"]
+    command = [sys.executable, str(TOOL), "--reports", str(tmp_path), "--lane", stage, "later||touch later", *beside]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, start_new_session=True)
     deadline = time.monotonic() + 30
     while not (tmp_path / "up").exists():
@@ -87,4 +92,28 @@ def test_an_interrupted_stage_takes_its_testbed_down(tmp_path: Path, number: int
     assert (tmp_path / "down").exists()
     assert not (tmp_path / "later").exists()
     assert process.returncode == 1
-    assert output.strip().splitlines()[-1] == "0 passed, 1 failed, 0 skipped"
+    assert output.strip().splitlines()[-1] == f"0 passed, {2 if beside else 1} failed, 0 skipped"
+
+
+def test_lanes_run_side_by_side_and_do_not_mix_their_output(tmp_path: Path) -> None:
+    """Each waits for the other here; what one prints is shown in one piece; the counts are of both."""
+    wait = "touch {0}; until [ -e {1} ]; do sleep 0.05; done; echo {0} one; sleep 0.2; echo {0} two"
+    lanes = [
+        f'{name}||sh -c "cd {tmp_path}; {wait.format(name, other)}"'
+        for name, other in (("left", "right"), ("right", "left"))
+    ]
+    command = [
+        sys.executable,
+        str(TOOL),
+        "--reports",
+        str(tmp_path / "reports"),
+        "--lane",
+        lanes[0],
+        "--lane",
+        lanes[1],
+        "bad||false",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert "\nleft one\nleft two\n" in done.stdout
+    assert "\nright one\nright two\n" in done.stdout
+    assert done.stdout.strip().splitlines()[-1] == "2 passed, 1 failed, 0 skipped"
