@@ -23,7 +23,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.permissions
     FEATURE_PERMISSIONS,
     PERMISSIONS,
 )
-from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.resources import NODE_CIDR_RESOURCES
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.resources import NODE_CIDR_RESOURCES, POLICIES
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import name_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_manager import (
     RANGE_ALLOCATOR,
@@ -175,7 +175,8 @@ def _matters(context: Context, resource: str) -> bool:
     """Whether anything is unknown without it: the objects of a CNI that does not run here say nothing."""
     if "daemonsets" in context.state.unknown:
         return resource in NODE_CIDR_RESOURCES or context.cilium.installed
-    if resource.startswith("cilium") or resource in _OF_CILIUM:
+    # a policy says nothing here unless Cilium makes identities of labels
+    if resource.startswith("cilium") or resource in _OF_CILIUM or resource in POLICIES:
         return context.cilium.installed
     running = {name_of(one) for one in context.state.of("daemonsets")}
     if resource in _ONLY_WITH:

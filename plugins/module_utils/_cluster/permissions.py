@@ -77,6 +77,10 @@ _WITHOUT: Mapping[str, str] = {
     "blockaffinities": "which blocks Calico gave to which Node",
     "cninodes": "what the VPC CNI of Amazon manages",
     "nodenetworkconfigs": "which addresses Azure CNI gave to which Node",
+    "networkpolicies": "which NetworkPolicies select pods by labels that make no identity",
+    "ciliumnetworkpolicies": "which policies of Cilium select pods by labels that make no identity",
+    "ciliumclusterwidenetworkpolicies": "which policies of Cilium for the whole cluster select pods by labels that make no "
+    "identity",
 }
 _ALSO_IN: Mapping[str, str] = {
     "configmaps": "the namespaces of Cilium and flannel",

@@ -25,6 +25,10 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.pruning_par
     shared,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.pruning_pods import prune_pod
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.pruning_policies import (
+    prune_cilium_policy,
+    prune_network_policy,
+)
 
 _MESSAGE_LENGTH = 500
 
@@ -182,6 +186,9 @@ PRUNERS: Mapping[str, Callable[[Mapping[str, t.Any]], Object]] = {
     "blockaffinities": _with_spec,
     "cninodes": _with_status,
     "nodenetworkconfigs": _with_status,
+    "networkpolicies": prune_network_policy,
+    "ciliumnetworkpolicies": prune_cilium_policy,
+    "ciliumclusterwidenetworkpolicies": prune_cilium_policy,
 }
 
 

@@ -44,6 +44,8 @@ class Resource:
 
 _CILIUM = "cilium.io"
 _CALICO = "crd.projectcalico.org"
+# where policies select pods by labels that make no identity
+POLICIES = ("networkpolicies", "ciliumnetworkpolicies", "ciliumclusterwidenetworkpolicies")
 # The order is the order of reading: identities before the endpoints and pods that use them, so that one that is in use is
 # not taken for unused because its pod is younger than the picture.
 _ALL = (
@@ -78,6 +80,9 @@ _ALL = (
     Resource("blockaffinities", "BlockAffinity", _CALICO),
     Resource("cninodes", "CNINode", "vpcresources.k8s.aws", ("v1alpha1",)),
     Resource("nodenetworkconfigs", "NodeNetworkConfig", "acn.azure.com", ("v1alpha",), namespaced=True),
+    Resource("networkpolicies", "NetworkPolicy", "networking.k8s.io", namespaced=True),
+    Resource("ciliumnetworkpolicies", "CiliumNetworkPolicy", _CILIUM, ("v2",), namespaced=True),
+    Resource("ciliumclusterwidenetworkpolicies", "CiliumClusterwideNetworkPolicy", _CILIUM, ("v2",)),
 )
 RESOURCES: Mapping[str, Resource] = {one.name: one for one in _ALL}
 

@@ -47,6 +47,22 @@ _LEASE: Shape = {
 _ADDRESSING: Shape = [{"ipv4": str, "ipv6": str}]
 _NETWORKING: Shape = {"node": str, "addressing": _ADDRESSING}
 _ANY_SPEC: Shape = {"metadata*": _METADATA, "spec": {}}
+_SELECTOR: Shape = {
+    "matchLabels": _TEXTS,
+    "matchExpressions": [{"key*": str, "operator*": str, "values": [str]}],
+}
+_PEERS: Shape = {"podSelector": _SELECTOR, "namespaceSelector": _SELECTOR}
+_FROM: Shape = [{"fromEndpoints": [_SELECTOR], "fromRequires": [_SELECTOR]}]
+_TO: Shape = [{"toEndpoints": [_SELECTOR], "toRequires": [_SELECTOR], "toServices": [{}]}]
+_RULE: Shape = {
+    "endpointSelector": _SELECTOR,
+    "nodeSelector": _SELECTOR,
+    "ingress": _FROM,
+    "ingressDeny": _FROM,
+    "egress": _TO,
+    "egressDeny": _TO,
+}
+_CILIUM_POLICY: Shape = {"metadata*": _METADATA, "spec": _RULE, "specs": [_RULE]}
 SHAPES: Mapping[str, Shape] = {
     "nodes": {
         "metadata*": _METADATA,
@@ -157,6 +173,17 @@ SHAPES: Mapping[str, Shape] = {
     "blockaffinities": {"metadata*": _METADATA, "spec": {"node": str, "cidr": str, "state": str}},
     "cninodes": _ANY_SPEC,
     "nodenetworkconfigs": {"metadata*": _METADATA, "spec": {}, "status": {}},
+    "networkpolicies": {
+        "metadata*": _METADATA,
+        "spec": {
+            "podSelector": _SELECTOR,
+            "policyTypes": [str],
+            "ingress": [{"from": [_PEERS]}],
+            "egress": [{"to": [_PEERS]}],
+        },
+    },
+    "ciliumnetworkpolicies": _CILIUM_POLICY,
+    "ciliumclusterwidenetworkpolicies": _CILIUM_POLICY,
     "agents": {"node": str, "pod": str, "version": str, "error": str, "status": {}, "endpoints": [{}], "config": {}},
     "logs": {
         "namespace": str,

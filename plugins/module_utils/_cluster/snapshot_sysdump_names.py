@@ -44,6 +44,9 @@ LISTS: dict[str, tuple[str, ...]] = {
     "ciliumnodes": ("ciliumnodes",),
     "ciliumnodeconfigs": ("ciliumnodeconfigs",),
     "ciliumpodippools": ("ciliumpodippools",),
+    "k8s-networkpolicies": ("networkpolicies",),
+    "ciliumnetworkpolicies": ("ciliumnetworkpolicies",),
+    "ciliumclusterwidenetworkpolicies": ("ciliumclusterwidenetworkpolicies",),
 }
 # what each resource is looked for in; the first name is the one to tell a reader
 STEMS: Mapping[str, str] = {resource: stem for stem, resources in reversed(LISTS.items()) for resource in resources} | {

@@ -29,7 +29,10 @@ class Api:
     def __init__(self, objects: dict[str, Any], refuse: Callable[[str, str], None] = lambda path, token: None) -> None:
         self.objects = objects
         self.refuse = refuse
-        self.served = {one.group: one.versions for one in RESOURCES.values() if one.group}
+        self.served: dict[str, tuple[str, ...]] = {}
+        for one in RESOURCES.values():
+            if one.group:
+                self.served[one.group] = (*self.served.get(one.group, ()), *one.versions)
         self.missing: set[str] = set()
         self.selectors: set[tuple[str, str]] = set()
 

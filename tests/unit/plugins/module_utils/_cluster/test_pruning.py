@@ -74,6 +74,36 @@ RAW: dict[str, list[Any]] = {
     "cninodes": [{"metadata": OWNED, "spec": {"features": []}, "status": {}}],
     "nodenetworkconfigs": [{"metadata": OWNED, "spec": {}, "status": {"assignedIPCount": 16}}],
 }
+RULE = {
+    "endpointSelector": {"matchLabels": {"app": "cart"}},
+    "enableDefaultDeny": {"ingress": False},
+    "ingress": [
+        {"fromEndpoints": [{"matchExpressions": [{"key": "k8s:team", "operator": "In", "values": ["a"]}]}]},
+        {"fromCIDR": ["10.0.0.0/8"], "toPorts": [{"ports": [{"port": "80"}], "rules": {"http": [{"path": "/x"}]}}]},
+    ],
+    "egressDeny": [{"toRequires": [{}], "toServices": [{"k8sService": {"serviceName": "s"}}], "toFQDNs": [{}]}],
+}
+RAW |= {
+    "networkpolicies": [
+        {
+            "metadata": {**META, "annotations": {"a": "b"}},
+            "spec": {
+                "podSelector": None,
+                "policyTypes": ["Ingress"],
+                "ingress": [
+                    {
+                        "from": [{"ipBlock": {"cidr": "10.0.0.0/8"}}, {"namespaceSelector": {}, "podSelector": None}],
+                        "ports": [{"port": 80}],
+                    },
+                    {},
+                ],
+                "egress": None,
+            },
+        }
+    ],
+    "ciliumnetworkpolicies": [{"metadata": META, "spec": RULE, "specs": [RULE, {"nodeSelector": {}}], "status": {}}],
+    "ciliumclusterwidenetworkpolicies": [{"metadata": META, "specs": [RULE]}, {"metadata": META, "spec": None}],
+}
 EVERY = [(resource, obj) for resource, objects in RAW.items() for obj in objects]
 
 
@@ -131,3 +161,23 @@ def test_pods_of_a_workload_share_what_is_equal() -> None:
     assert first["metadata"]["labels"] is second["metadata"]["labels"]
     assert first["metadata"]["ownerReferences"] is second["metadata"]["ownerReferences"]
     assert sys.getsizeof(first["metadata"]) < sys.getsizeof(dict(first["metadata"].items()))
+
+
+def test_a_policy_keeps_its_selectors_at_their_places() -> None:
+    """And neither ports nor addresses."""
+    (policy,) = RAW["networkpolicies"]
+    assert prune("networkpolicies", policy)["spec"] == {
+        "podSelector": {},
+        "policyTypes": ["Ingress"],
+        "ingress": [{"from": [{}, {"namespaceSelector": {}}]}, {}],
+        "egress": [],
+    }
+    rule = prune("ciliumclusterwidenetworkpolicies", RAW["ciliumclusterwidenetworkpolicies"][0])["specs"][0]
+    assert rule == {
+        "endpointSelector": RULE["endpointSelector"],
+        "ingress": [
+            {"fromEndpoints": [{"matchExpressions": [{"key": "k8s:team", "operator": "In", "values": ["a"]}]}]},
+            {},
+        ],
+        "egressDeny": [{"toRequires": [{}], "toServices": [{}]}],
+    }
