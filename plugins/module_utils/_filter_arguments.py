@@ -76,3 +76,11 @@ def text_mapping(value: t.Any, name: str) -> dict[str, str]:
     if not isinstance(value, Mapping):
         raise InputError(f"{name} is {_kind(value)}; give a dictionary of texts")
     return {text(key, f"a key of {name}", "app"): text(item, f"{name}.{key}", "web") for key, item in value.items()}
+
+
+def mapping(value: t.Any, name: str) -> dict[str, t.Any]:
+    """``value`` as a dictionary in types of Python itself. Raises InputError."""
+    if not isinstance(value, Mapping):
+        raise InputError(f"{name} is {_kind(value)}; give a dictionary")
+    loaded: dict[str, t.Any] = plain(value)
+    return loaded
