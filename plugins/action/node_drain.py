@@ -1,12 +1,15 @@
 # Copyright: (c) 2026, podnet.upkeep contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the module ``node_drain`` and shows its progress."""
+"""Runs the module ``node_drain`` in the worker of its task and shows its progress."""
 
 from __future__ import annotations
 
-from ansible_collections.podnet.upkeep.plugins.plugin_utils.progress_stream import StreamingAction
+from ansible_collections.podnet.upkeep.plugins.modules import node_drain
+from ansible_collections.podnet.upkeep.plugins.plugin_utils.direct_execution import DirectStreamingAction
 
 
-class ActionModule(StreamingAction):
-    """See StreamingAction."""
+class ActionModule(DirectStreamingAction):
+    """See DirectStreamingAction."""
+
+    module = node_drain

@@ -64,8 +64,8 @@ class ProgressStream:
                     self._show(_printable(line))
 
 
-class StreamingAction(ActionBase):  # type: ignore[misc]  # ansible has no types
-    """Runs the module of the same name as Ansible itself does, and shows its progress where it runs on this machine."""
+class ModuleAction(ActionBase):  # type: ignore[misc]  # ansible has no types
+    """Runs the module of the same name as Ansible itself does."""
 
     _supports_check_mode = True
     _supports_async = True
@@ -74,19 +74,36 @@ class StreamingAction(ActionBase):  # type: ignore[misc]  # ansible has no types
         """Result of the module."""
         result = super().run(tmp, task_vars)
         wrap_async = bool(self._task.async_val) and not self._connection.has_native_async
-        if wrap_async or not self._can_stream():
-            answer = self._execute_module(task_vars=task_vars, wrap_async=wrap_async)
+        if wrap_async:
+            answer = self._execute_module(task_vars=task_vars, wrap_async=True)
         else:
-            name = str(self._task.action).rpartition(".")[2]
-            display = Display()
-            with ProgressStream(lambda line: display.display(f"[{name}] {line}", stderr=True)) as stream:
-                arguments = {**self._task.args, _OPTION: stream.path}
-                answer = self._execute_module(module_args=arguments, task_vars=task_vars)
-            answer.get("invocation", {}).get("module_args", {}).pop(_OPTION, None)  # ours, and gone
-        if not wrap_async:
+            answer = self._here(task_vars or {})
             self._remove_tmp_path(self._connection._shell.tmpdir)
         merged: dict[str, t.Any] = merge_hash(result, answer)
         return merged
+
+    def _here(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Answer of the module, which is waited for."""
+        return self._answer(self._task.args, task_vars)
+
+    def _answer(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Answer of the module to these arguments."""
+        answer: dict[str, t.Any] = self._execute_module(module_args=arguments, task_vars=task_vars)
+        return answer
+
+
+class StreamingAction(ModuleAction):
+    """The same, and shows its progress where it runs on this machine."""
+
+    def _here(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        if not self._can_stream():
+            return super()._here(task_vars)
+        name = str(self._task.action).rpartition(".")[2]
+        display = Display()
+        with ProgressStream(lambda line: display.display(f"[{name}] {line}", stderr=True)) as stream:
+            answer = self._answer({**self._task.args, _OPTION: stream.path}, task_vars)
+        answer.get("invocation", {}).get("module_args", {}).pop(_OPTION, None)  # ours, and gone
+        return answer
 
     def _can_stream(self) -> bool:
         """The file must be on this machine and for this user, and what is not to be logged is not shown either."""
