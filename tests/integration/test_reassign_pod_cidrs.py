@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from harness import workload
+from harness import live_inventory, workload
 from harness.playbook import PlaybookRun, run_playbook
 from testbed import ControlPlaneSpec, HostSpec, Testbed, TestbedSpec
 from testbed.hosts import drift
@@ -305,16 +305,24 @@ def test_audit_names_the_naive_state(cluster: Testbed, audit: Audit) -> None:
     assert "pod-address-outside-node-cidr" in finding_ids(report, "h2")
 
 
-def test_playbook_mends_the_naive_state(cluster: Testbed, operator_kubeconfig: Path, audit: Audit) -> None:
+def test_playbook_mends_the_naive_state(
+    cluster: Testbed, operator_kubeconfig: Path, audit: Audit, tmp_path: Path
+) -> None:
     """After the repair every address is of the Node's podCIDR and pods answer across hosts, both ways.
 
-    Here the kubelet creates its Node, as clouds want it: it is cordoned, tainted and restored as soon as it appears.
+    Here the kubelet creates its Node, as clouds want it: it is cordoned, tainted and restored as soon as it appears. The
+    inventory is the cluster itself, and the run is limited to what has drifted.
     """
+    inventory = live_inventory.write(cluster, tmp_path)
+    assert live_inventory.members(live_inventory.shown(inventory), "drifted") == ["h2"]
     labels = {"team": "blue"}
     cluster.client.patch("/api/v1/nodes/h2", {"metadata": {"labels": labels}})
     with NodeWatch(cluster, "h2") as watch:
-        done = reassign(cluster, operator_kubeconfig, reassign_pod_cidrs_registration="kubelet")
+        limit = ("--limit", "localhost,drifted")
+        kubelet: dict[str, Any] = {"reassign_pod_cidrs_registration": "kubelet"}
+        done = reassign(cluster, operator_kubeconfig, *limit, inventory=inventory, **kubelet)
     assert done.returncode == 0, done.output
+    assert "h2" in done.recap and "h1" not in done.recap
     after = node_of(cluster, "h2")
     reborn = [version for version in watch.versions if version.uid == after["metadata"]["uid"]]
     assert not reborn[0].unschedulable, "the Node was not created by its kubelet"
