@@ -59,11 +59,18 @@ class DirectAction(ModuleAction):
         if self._task.delegate_to:
             of_host = (task_vars.get("ansible_delegated_vars") or {}).get(self._task.delegate_to) or {}
         interpreter = of_host.get("ansible_python_interpreter")
-        return bool(interpreter) and self._templar.template(interpreter) == sys.executable
+        return bool(interpreter) and _is_this_python(str(self._templar.template(interpreter)))
 
 
 class DirectStreamingAction(DirectAction, StreamingAction):
     """The same, and its progress is shown."""
+
+
+def _is_this_python(path: str) -> bool:
+    """Whether it is the Python of this process: of one folder, because a virtual environment is found by that."""
+    if os.path.dirname(path) != os.path.dirname(sys.executable):
+        return False
+    return os.path.realpath(path) == os.path.realpath(sys.executable)
 
 
 def run_here(main: Callable[[], None], arguments: dict[str, t.Any], folder: str) -> Result:
