@@ -99,9 +99,11 @@ LINT_STAGES = \
 UNIT_STAGES = \
   'unit-2.19|$(OLDER)|$(OLDEST)/bin/python $(PYTEST) -m "not long" tests/unit' \
   'unit-latest|$(NEWEST)|$(LATEST)/bin/python $(PYTEST) -m "not long" tests/unit'
+# much of a test is waiting for the control plane: two testbeds side by side, each with whole files
+TWO_TESTBEDS = -n 2 --dist loadfile
 CONTROL_PLANE_STAGES = \
   'programs||$(MAIN)/bin/python -m testbed binaries' \
-  'control-plane||$(MAIN)/bin/python $(PYTEST) -m "testbed and not hosts and not long" tests/integration'
+  'control-plane||$(MAIN)/bin/python $(PYTEST) $(TWO_TESTBEDS) -m "testbed and not hosts and not long" tests/integration'
 # what does not depend on ansible-core runs on one of them
 HOSTS_OF_OLDEST = hosts and not long$(if $(PYTHON_LATEST), and not once)
 HOSTS_STAGES = \
