@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
@@ -30,9 +30,9 @@ def cilium_argument_spec() -> dict[str, dict[str, t.Any]]:
     }
 
 
-def cilium_context(params: Mapping[str, t.Any], client: KubeClient) -> Context:
-    """What is asked of the cluster about Cilium's configuration. Raises ApiError."""
-    wanted = live.LiveOptions(resources=_RESOURCES, cilium_namespace=params["cilium_namespace"])
+def cilium_context(params: Mapping[str, t.Any], client: KubeClient, more: Collection[str] = ()) -> Context:
+    """What is asked of the cluster about Cilium's configuration, and ``more`` resources. Raises ApiError."""
+    wanted = live.LiveOptions(resources=(*_RESOURCES, *more), cilium_namespace=params["cilium_namespace"])
     return Context(live.collect(client, wanted))
 
 

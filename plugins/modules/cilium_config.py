@@ -60,6 +60,18 @@ options:
     type: list
     elements: str
     default: []
+  add_pool_cidrs:
+    description:
+      - CIDRs that are appended to the cluster pool (keys C(cluster-pool-ipv4-cidr) and C(cluster-pool-ipv6-cidr), each by its
+        family). What is there keeps its place and text, and the mask size stays. CIDRs that are there already change nothing.
+      - Refused where a CIDR overlaps another one of the pool, addresses and podCIDRs of Nodes, Services, load balancers, API
+        servers, other pools or the range of the in-tree allocator, where it is smaller than a block, of a family that is off,
+        or outside of the native routing CIDR.
+      - Only the operator has to restart. CiliumNodes that wait for a block are served then.
+      - For a C(CiliumPodIPPool), use M(podnet.upkeep.cilium_pod_ip_pool).
+    type: list
+    elements: str
+    default: []
   keys:
     description: With O(state=restored), only these keys. Empty means all that are remembered.
     type: list
@@ -83,6 +95,8 @@ options:
       - Names of risks to take. Each refusal that can be overridden names its own.
       - V(harmful-value), V(unknown-key), V(fixed-at-installation), V(address-pool) and V(label-filter) are about keys and
         values.
+      - V(in-tree-cluster-cidr), V(native-routing-cidr) and V(unseen-addresses) are about O(add_pool_cidrs), a range that
+        overlaps what kube-controller-manager gives to Nodes, that is masqueraded, or whose neighbours could not be read.
       - V(reverted-by-gitops) changes a ConfigMap that Argo CD or Flux owns, which may undo it at once.
       - V(changed-since) restores keys that somebody else has changed after this module did.
       - V(does-not-start) restores values with which a program does not start, and changes keys although a program does not
@@ -92,6 +106,7 @@ options:
     default: []
 seealso:
   - module: podnet.upkeep.cilium_config_info
+  - module: podnet.upkeep.cilium_pod_ip_pool
   - module: podnet.upkeep.workload_rollout
 """
 
@@ -111,6 +126,10 @@ EXAMPLES = r"""
 - name: Put it back
   podnet.upkeep.cilium_config:
     state: restored
+
+- name: Let 256 more Nodes have a block
+  podnet.upkeep.cilium_config:
+    add_pool_cidrs: [10.61.0.0/16]
 
 - name: Mend the value that stops the operator, for good
   podnet.upkeep.cilium_config:
@@ -169,6 +188,28 @@ remembered:
   sample:
     since: "2026-11-01T06:00:00Z"
     changes: {"identity-gc-interval": {"before": null, "set_to": "5m0s", "reason": faster_identity_gc}}
+pool_growth:
+  description:
+    - For each family of O(add_pool_cidrs), the pool as it is, what is added, and how many blocks that gives, each for one Node.
+      C(free) and C(waiting) are those of before, C(null) where they are not known. C(taken_over) names CiliumNodes that have
+      blocks of the new CIDRs already. C(unchecked) is what no object of the cluster tells.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - pool: cluster-pool
+      family: IPv4
+      mask_size: 24
+      cidrs: [10.60.0.0/22]
+      added: [10.61.0.0/22]
+      capacity: 4
+      capacity_after: 8
+      blocks_added: 4
+      free: 0
+      waiting: [w5]
+      waiting_count: 1
+      taken_over: []
+      unchecked: ["routes, BGP peers and firewalls outside of the cluster"]
 namespace:
   description: Namespace of Cilium.
   returned: success
@@ -189,9 +230,11 @@ refusals:
 
 import typing as t
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
 from ansible_collections.podnet.upkeep.plugins.module_utils._cilium_config_options import (
     cilium_argument_spec,
     cilium_context,
@@ -202,7 +245,12 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._cilium_config_optio
     values_of_profile,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
-from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cilium_config_change import helm_values, restarts
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cilium_config_change import (
+    POOLS,
+    Change,
+    helm_values,
+    restarts,
+)
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cilium_config_profiles import PROFILES
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cilium_versions import Release
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.config_owner import owners_of
@@ -219,45 +267,71 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cilium_c
     plan_change,
     plan_restore,
 )
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cilium_pool_growth import (
+    Growth,
+    changes_pool,
+    grow_cluster_pool,
+    networks_of,
+    shrinking,
+)
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cilium_pool_obstacles import (
+    RESOURCES as POOL_RESOURCES,
+)
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.server_clock import server_time
 from ansible_collections.podnet.upkeep.plugins.module_utils._options import auth_argument_spec, run_module
 
 
-def _wanted(params: Mapping[str, t.Any], release: Release | None) -> dict[str, str | None]:
+def _wanted(params: Mapping[str, t.Any], release: Release | None, grown: Change) -> dict[str, str | None]:
     """The whole request. Raises InputError."""
     profile = values_of_profile(params["profile"], release) if params["profile"] else {}
     values = texts_of(params["values"])
     both = sorted(set(values) & set(params["remove"]))
     if both:
         raise InputError(f"remove: {', '.join(both)} is in values as well; decide for one of them.")
-    wanted: dict[str, str | None] = {**profile, **values, **dict.fromkeys(params["remove"])}
+    both = sorted(set(grown) & {*values, *params["remove"]})
+    if both:
+        raise InputError(f"add_pool_cidrs: {', '.join(both)} is in values or remove as well; decide for one of them.")
+    wanted: dict[str, str | None] = {**profile, **values, **dict.fromkeys(params["remove"]), **grown}
     if not wanted:
-        raise InputError("values: there is nothing to set; give profile, values or remove.")
+        raise InputError("values: there is nothing to set; give profile, values, remove or add_pool_cidrs.")
     return wanted
 
 
-def _plan(params: Mapping[str, t.Any], seen: ConfigMap, release: Release | None) -> ConfigPlan:
+def _plan(params: Mapping[str, t.Any], seen: ConfigMap, release: Release | None, growth: Growth) -> ConfigPlan:
     others = seen.memory.of_others(params["reason"])
     if params["state"] == "restored":
-        if params["values"] or params["remove"] or params["profile"]:
-            raise InputError("state: restored takes no profile, values or remove; leave them out.")
+        if params["values"] or params["remove"] or params["profile"] or params["add_pool_cidrs"]:
+            raise InputError("state: restored takes no profile, values, remove or add_pool_cidrs; leave them out.")
         return plan_restore(seen, params["keys"], release, spared=others)
     if params["keys"]:
         raise InputError("keys: it is for state: restored; name the keys in values.")
-    wanted = {key: value for key, value in _wanted(params, release).items() if key not in others}
-    return plan_change(seen, wanted, release)
+    wanted = {key: value for key, value in _wanted(params, release, growth.change).items() if key not in others}
+    plan = plan_change(seen, wanted, release)
+    # what is appended has been judged by more than its value
+    judged = [one for one in plan.objections if one.key not in growth.change or one.risk != POOLS]
+    return replace(plan, objections=[*judged, *growth.objections])
+
+
+def _context(params: Mapping[str, t.Any], client: KubeClient) -> Context:
+    """What is asked of the cluster; CiliumNodes and pools only where it may be about them."""
+    named = changes_pool({**params["values"], **dict.fromkeys([*params["remove"], *params["keys"]])})
+    about_pools = named or bool(params["add_pool_cidrs"]) or params["state"] == "restored"
+    return cilium_context(params, client, POOL_RESOURCES if about_pools else ())
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Judge, and write."""
     params = module.params
     client = KubeClient.from_options(params)
-    context = cilium_context(params, client)
+    cidrs = networks_of("add_pool_cidrs", params["add_pool_cidrs"])
+    context = _context(params, client)
     namespace, release = namespace_of(params, context), release_of(params, context)
     config_map = CiliumConfigMap(client, namespace)
     seen = config_map.read()
-    plan = _plan(params, seen, release)
-    standing = [one for one in plan.objections if not one.risk or one.risk not in params["accepted_risks"]]
+    growth = grow_cluster_pool(client, context, seen.data, cidrs) if cidrs else Growth()
+    plan = _plan(params, seen, release, growth)
+    against = [*plan.objections, *shrinking(context, seen.data, plan.wanted)]
+    standing = [one for one in against if not one.risk or one.risk not in params["accepted_risks"]]
     if standing:
         sentences = [one.sentence for one in standing]
         raise RefusedError(f"Nothing was written: {' '.join(sentences)}", sentences)
@@ -285,6 +359,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         "owned_by": [one.to_dict() for one in owners],
         "shadowed_by": shadows(context, plan.keys),
         "remembered": memory.to_dict(),
+        "pool_growth": growth.report,
         "namespace": namespace,
         "release": ".".join(map(str, release)) if release else "",
         "diff": diff_of(namespace, seen.data, change),
@@ -301,6 +376,7 @@ def main() -> None:
             "profile": {"type": "str", "choices": list(PROFILES)},
             "values": {"type": "dict", "default": {}},
             "remove": {"type": "list", "elements": "str", "default": []},
+            "add_pool_cidrs": {"type": "list", "elements": "str", "default": []},
             "keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
             "reason": {"type": "str", "default": ""},
             "remember": {"type": "bool", "default": True},

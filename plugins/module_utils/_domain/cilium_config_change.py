@@ -49,7 +49,11 @@ GUARDED: Mapping[str, tuple[str, str]] = {
     ),
     **dict.fromkeys(
         ("cluster-pool-ipv4-cidr", "cluster-pool-ipv6-cidr"),
-        (POOLS, "ranges that Nodes have blocks of must stay, and new ones must not overlap with Nodes and Services"),
+        (
+            POOLS,
+            "ranges that Nodes have blocks of must stay, and new ones must not overlap with Nodes and Services; append "
+            "ranges with add_pool_cidrs, which looks at all that",
+        ),
     ),
     "labels": (LABELS, "it gives pods other identities, so that there are more of them until all pods are renewed"),
 }

@@ -83,12 +83,19 @@ class Store:
             return self._list(path, params)
         if method == "POST" and _COLLECTION.match(path):
             return self._create(path, body, dry_run=bool(params.get("dryRun")))
-        return self._on_object(method, path, body)
+        return self._on_object(method, path, body, dry_run=bool(params.get("dryRun")))
 
     def _groups(self) -> list[JsonObject]:
         """Groups of the objects that are there."""
-        found = {tuple(path.split("/")[2:4]) for path in self.objects if path.startswith("/apis/")}
-        return [{"name": group, "versions": [{"version": version}]} for group, version in sorted(found)]
+        found: dict[str, set[str]] = {}
+        for path in self.objects:
+            if path.startswith("/apis/"):
+                _, _, group, version, *_ = path.split("/")
+                found.setdefault(group, set()).add(version)
+        return [
+            {"name": group, "versions": [{"version": one} for one in sorted(versions)]}
+            for group, versions in sorted(found.items())
+        ]
 
     # -- collections ---------------------------------------------------------------------------------------------------
 
@@ -131,7 +138,7 @@ class Store:
 
     # -- objects -------------------------------------------------------------------------------------------------------
 
-    def _on_object(self, method: str, path: str, body: Any) -> Answer:
+    def _on_object(self, method: str, path: str, body: Any, *, dry_run: bool = False) -> Answer:
         obj = self.objects.get(path)
         if obj is None:
             return failure(404, "NotFound", f'"{path.rsplit("/", 1)[-1]}" not found')
@@ -142,6 +149,8 @@ class Store:
             for key in ("uid", "resourceVersion"):
                 if key in given and given[key] != obj["metadata"][key]:
                     return failure(409, "Conflict", f"the object has been modified: {key}")
+            if dry_run:
+                obj = copy.deepcopy(obj)
             _merge(obj, body)
             self._date(path, obj)
             obj["metadata"]["resourceVersion"] = str(next(self._versions))

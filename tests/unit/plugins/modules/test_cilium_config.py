@@ -19,6 +19,12 @@ CONFIG = f"{NS}/configmaps/cilium-config"
 IMAGE = "quay.io/cilium/cilium:v1.18.4"
 
 
+@pytest.fixture(autouse=True)
+def _no_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ansible keeps warnings for the whole process: those of these modules would be in answers of others."""
+    monkeypatch.setattr(cilium_config.AnsibleModule, "warn", lambda _module, _text: None)
+
+
 @pytest.fixture
 def api() -> Iterator[FakeApi]:
     """Cilium 1.18 by Helm, with an operator that was created before the change of its configuration."""
@@ -79,6 +85,12 @@ def test_present(api: FakeApi, capsys: pytest.CaptureFixture[str], monkeypatch: 
         ({"values": {"a": "b"}, "remove": ["a"]}, "decide for one of them"),
         ({"values": {"a": "b"}, "keys": ["a"]}, "it is for state: restored"),
         ({"state": "restored", "remove": ["a"]}, "takes no profile"),
+        ({"add_pool_cidrs": ["10.61.0.5/16"]}, "add_pool_cidrs: '10.61.0.5/16' is not the beginning of a range"),
+        (
+            {"add_pool_cidrs": ["10.61.0.0/16"], "remove": ["cluster-pool-ipv4-cidr"]},
+            "cluster-pool-ipv4-cidr is in values or remove as well",
+        ),
+        ({"state": "restored", "add_pool_cidrs": ["10.61.0.0/16"]}, "takes no profile"),
         ({"values": {"a": "b"}, "cilium_version": "new"}, "write it as 1.18"),
         ({"values": {"a": "b"}, "cilium_namespace": "other"}, "there is no ConfigMap other/cilium-config"),
     ],
