@@ -52,7 +52,7 @@ def markdown(document: Document) -> str:
         lines += [f"{_text(cilium)}.", ""]
     made = {chapter.key: chapter for chapter in chapters(document)}
     if compared := made.pop("comparison", None):
-        lines += _chapter(compared)
+        lines += chapter_lines(compared)
     if document["pools"]:
         keys = ("family", "cluster_cidr", "node_mask_size", "capacity", "used", "reserved_by_service_ranges", "free")
         head = ("family", "cluster CIDR", "block", "blocks", "used", "of them service range", "free")
@@ -71,7 +71,7 @@ def markdown(document: Document) -> str:
     if document["unknown"]:
         lines += ["## Unknown", "", *_unknown(document)]
     for one in made.values():
-        lines += _chapter(one)
+        lines += chapter_lines(one)
     lines += ["## Nodes", "", *_nodes(document)]
     return "\n".join(lines)
 
@@ -120,7 +120,8 @@ def _findings(findings: Sequence[Mapping[str, t.Any]]) -> Iterator[str]:
     yield ""
 
 
-def _chapter(chapter: Chapter) -> Iterator[str]:
+def chapter_lines(chapter: Chapter) -> Iterator[str]:
+    """One chapter, whatever report it is of."""
     yield from (f"## {_text(chapter.title)}", "")
     for block in chapter.blocks:
         yield from _block(block)
