@@ -184,7 +184,16 @@ SHAPES: Mapping[str, Shape] = {
     },
     "ciliumnetworkpolicies": _CILIUM_POLICY,
     "ciliumclusterwidenetworkpolicies": _CILIUM_POLICY,
-    "agents": {"node": str, "pod": str, "version": str, "error": str, "status": {}, "endpoints": [{}], "config": {}},
+    "agents": {
+        "node": str,
+        "pod": str,
+        "version": str,
+        "error": str,
+        "status": {},
+        "endpoints": [{}],
+        "labels": {"": [str]},
+        "config": {},
+    },
     "logs": {
         "namespace": str,
         "pod": str,

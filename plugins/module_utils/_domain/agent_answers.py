@@ -51,6 +51,9 @@ def agent_entry(
         entry["version"] = version_of(text(mapping(mapping(status).get("cilium")).get("msg")))
     if endpoints is not None:
         entry["endpoints"] = [prune_endpoint(one) for one in objects(endpoints)]
+        labels = label_verdict(endpoints)
+        if labels:
+            entry["labels"] = labels
     if config is not None:
         entry["config"] = {key: value for key, value in mapping(config).items() if key in COMPARED}
     return entry
@@ -146,6 +149,19 @@ def prune_endpoint(answer: t.Any) -> Object:
     if kept["state"] != READY:
         kept["since"], kept["message"] = _since(kept["state"], status.get("log"))
     return kept
+
+
+def label_verdict(endpoints: t.Any) -> dict[str, list[str]]:
+    """Ours: the label keys, with their sources, by what the agent says of them: ``security-relevant`` (they make identities)
+    and ``derived`` (they do not), of all its endpoints together. Empty where it says nothing.
+    """
+    found: dict[str, set[str]] = {}
+    for one in objects(endpoints):
+        labels = mapping(mapping(mapping(one).get("status")).get("labels"))
+        for verdict in ("security-relevant", "derived"):
+            keys = {text(label).partition("=")[0] for label in sequence(labels.get(verdict))}
+            found.setdefault(verdict, set()).update(keys - {""})
+    return {verdict: sorted(keys) for verdict, keys in found.items() if keys}
 
 
 def _since(state: str, log: t.Any) -> tuple[str, str]:
