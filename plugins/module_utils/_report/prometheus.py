@@ -14,6 +14,7 @@ import typing as t
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.catalogue import CATALOGUE, REASSIGN
 from ansible_collections.podnet.upkeep.plugins.module_utils._report.words import (
     SEVERITIES,
     Document,
@@ -21,6 +22,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._report.words import
     missing,
     node_addresses,
     part_of,
+    rows_of,
 )
 
 _PREFIX = "podnet_upkeep_"
@@ -75,8 +77,10 @@ def _families(document: Document) -> Iterable[tuple[str, str, list[Sample]]]:
         [one for resource in missing(document) for one in _value(1, resource=resource)],
     )
     yield "nodes", "Nodes of the cluster.", [] if "nodes" in document["unknown"] else _value(summary["nodes"])
+    yield "drifted_nodes", "Nodes with a finding that a new registration mends.", _drifted(document)
     yield from _pools(document)
     yield from _identities(part_of(document, "identities") or {})
+    yield from _origins(part_of(document, "identities") or {})
     yield from _endpoints(part_of(document, "endpoints") or {})
     yield from _addresses(document)
 
@@ -125,6 +129,29 @@ def _identities(identities: Mapping[str, t.Any]) -> Iterable[tuple[str, str, lis
     )
     exhausted = _timestamp(forecast["exhausted_at"]) if forecast.get("exhausted_at") else None
     yield "identities_exhausted_timestamp_seconds", "When no identity is left, as Unix time.", _value(exhausted)
+
+
+def _drifted(document: Document) -> list[Sample]:
+    """Nodes whose podCIDR does not fit, each once; a Node that merely waits for a block counts too."""
+    if "nodes" in document["unknown"]:
+        return []
+    mended = {kind.id for kind in CATALOGUE.values() if kind.playbook == REASSIGN}
+    return _value(sum(1 for node in document["nodes"] if mended.intersection(node["findings"])))
+
+
+def _origins(identities: Mapping[str, t.Any]) -> Iterable[tuple[str, str, list[Sample]]]:
+    """Where identities come from: the namespaces and label keys with most, as many as the document names."""
+    keys, namespaces = rows_of(identities.get("by_label_key")), rows_of(identities.get("by_namespace"))
+    for name, field, text in (
+        ("identity_label_values", "distinct_values", "Values of a label key among identities, for the keys with most."),
+        ("identity_label_identities", "contribution", "Identities that there would not be without a label key."),
+    ):
+        yield name, text, [one for row in keys for one in _value(row.get(field), key=row["key"])]
+    yield (
+        "identities_of_namespace",
+        "Identities of a namespace, for the namespaces with most.",
+        [one for row in namespaces for one in _value(row.get("identities"), namespace=row["namespace"])],
+    )
 
 
 def _endpoints(endpoints: Mapping[str, t.Any]) -> Iterable[tuple[str, str, list[Sample]]]:

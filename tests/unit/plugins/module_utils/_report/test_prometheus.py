@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from snapshots.report_documents import PARTS, full, sick
 from snapshots.small_clusters import audited, node
 
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.catalogue import CATALOGUE, REASSIGN
 from ansible_collections.podnet.upkeep.plugins.module_utils._report.prometheus import MOST_NODES, prometheus
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -58,6 +59,12 @@ def test_all_metrics() -> None:
     assert value(samples, "endpoints", state="ready") == 21704
     assert value(samples, "node_addresses_free", node="worker-1") == 52
     assert value(samples, "unknown_resource", resource="events") == 1
+    label = "batch.kubernetes.io/job-name"
+    assert value(samples, "identity_label_values", key=label) == 41000
+    assert value(samples, "identity_label_identities", key=label) == 40990
+    assert value(samples, "identities_of_namespace", namespace="team-3") == 8997
+    drifted = {one["subject"]["name"] for one in document["findings"] if CATALOGUE[one["id"]].playbook == REASSIGN}
+    assert value(samples, "drifted_nodes") == len(drifted) > 1
 
 
 def test_what_is_unknown_has_no_sample() -> None:
