@@ -94,6 +94,14 @@ PROVOKED: dict[str, dict[str, Any]] = {
     "cilium-label-filter-source": cluster({"labels": "any:app"}),
     "cilium-label-filter-allow-list": cluster({"labels": "k8s:app$"}),
     "cilium-label-filter-without-effect": cluster({"labels": r"k8s:!io\.cilium\.k8s\.policy\.serv"}),
+    "policy-selects-ignored-label": cluster(
+        networkpolicies=[
+            {
+                "metadata": {"name": "only-first", "namespace": "shop"},
+                "spec": {"podSelector": {"matchLabels": {"statefulset.kubernetes.io/pod-name": "db-0"}}},
+            }
+        ]
+    ),
     "cilium-label-filter-loose": cluster({"labels": "k8s:!helm.sh"}),
     "cilium-label-filter-file": cluster({"label-prefix-file": "/etc/labels.json"}),
     "cilium-node-config-override": cluster(ciliumnodeconfigs=[node_config("one", {"labels": "k8s:!x"})]),

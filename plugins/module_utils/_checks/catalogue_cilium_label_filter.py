@@ -16,7 +16,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding_kind
 _LABELS = "kubectl -n kube-system get configmap cilium-config -o jsonpath='{.data.labels}'"
 _LOG = "; kubectl -n kube-system logs daemonset/cilium -c cilium-agent | grep -A40 'Final label prefixes'"
 _CHANGE = (
-    "simulate the corrected filter with podnet.upkeep.security_labels first, and expect more identities for a while: old and new ones "
+    "simulate the corrected filter with podnet.upkeep.cilium_label_filter_info first, and expect more identities for a while: old and new ones "
     "exist together until all pods have theirs."
 )
 _NO_PLAYBOOK = "No safe automatic remedy, because a change gives every pod a new identity: "
@@ -77,6 +77,18 @@ KINDS: tuple[FindingKind, ...] = (
         "The label still makes identities.",
         _LABELS + _LOG,
         _NO_PLAYBOOK + "match the whole key; " + _CHANGE,
+    ),
+    FindingKind(
+        "policy-selects-ignored-label",
+        WARNING,
+        "A network policy selects by a label that makes no identity",
+        "Cilium matches selectors against the labels of identities. By a label that the filter drops, matchLabels, In and Exists "
+        "match no pod, and NotIn and DoesNotExist every pod.",
+        "A policy that is to restrict pods restricts none, or one that is to allow traffic refuses it; nothing else says so.",
+        "kubectl get networkpolicies.networking.k8s.io,ciliumnetworkpolicies.cilium.io,ciliumclusterwidenetworkpolicies.cilium.io "
+        "-A -o yaml; kubectl -n kube-system exec daemonset/cilium -c cilium-agent -- cilium-dbg policy selectors",
+        "No safe automatic remedy, because only its author knows what a policy is meant to do: select by another label, or let the "
+        "label make identities again; simulate that with podnet.upkeep.cilium_label_filter_info before.",
     ),
     FindingKind(
         "cilium-label-filter-loose",

@@ -17,11 +17,13 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks.cilium_known
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.cilium_label_filter_lint import check_label_filter
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding import Finding
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.label_filter_broken_selectors import check_selectors
 
 _CHECKS = (
     check_values,
     check_unknown_keys,
     check_label_filter,
+    check_selectors,
     check_overrides,
     check_age,
     check_versions,

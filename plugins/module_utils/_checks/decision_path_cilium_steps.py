@@ -146,6 +146,7 @@ CILIUM_STEPS: tuple[Step, ...] = (
             "cilium-label-filter-source",
             "cilium-label-filter-allow-list",
             "cilium-label-filter-without-effect",
+            "policy-selects-ignored-label",
             "cilium-label-filter-loose",
             "cilium-label-filter-file",
         ),

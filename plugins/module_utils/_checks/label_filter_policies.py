@@ -38,6 +38,12 @@ class PolicyEffect:
     pods_after: int | None = None
     examples: tuple[Workload, ...] = ()
 
+    @property
+    def policy(self) -> tuple[str, str, str]:
+        """Kind, namespace and name of the policy."""
+        selector = self.effect.selector
+        return selector.kind, selector.namespace, selector.name
+
     def to_dict(self) -> dict[str, t.Any]:
         """JSON form."""
         selector = self.effect.selector
@@ -82,7 +88,7 @@ class PolicyImpact:
     @property
     def affected(self) -> int:
         """Policies with a selector that changes."""
-        return len({_policy_of(one.effect.selector) for one in self.effects})
+        return len({one.policy for one in self.effects})
 
     def to_dict(self, most: int) -> dict[str, t.Any]:
         """JSON form with at most so many selectors of each list."""
@@ -97,10 +103,6 @@ class PolicyImpact:
             "already_count": len(self.already),
             "by_services": self.by_services,
         }
-
-
-def _policy_of(selector: PolicySelector) -> tuple[str, str, str]:
-    return selector.kind, selector.namespace, selector.name
 
 
 def local_cluster(context: Context, version: Version) -> str:
@@ -171,8 +173,7 @@ def _has_services(policy: Mapping[str, t.Any]) -> bool:
 
 def _order(one: PolicyEffect) -> tuple[t.Any, ...]:
     """What lets traffic pass first, then what concerns most pods."""
-    selector = one.effect.selector
-    return not one.effect.opens, -max(one.pods_now or 0, one.pods_after or 0), _policy_of(selector), selector.place
+    return not one.effect.opens, -max(one.pods_now or 0, one.pods_after or 0), one.policy, one.effect.selector.place
 
 
 def _counted(effects: Iterable[SelectorEffect], counter: _Counter | None) -> Iterator[PolicyEffect]:

@@ -10,26 +10,37 @@ come out. What cannot be told is None, with a sentence that says why.
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
-from ansible_collections.podnet.upkeep.plugins.module_utils._checks.identity_labels import LabelKey, keys_of
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.identity_labels import keys_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.identity_view import view_of
-from ansible_collections.podnet.upkeep.plugins.module_utils._checks.label_filter_agents import AgentVerdict, verdict
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.label_filter_agents import verdict
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.label_filter_pods import SimulatedPods
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.label_filter_policies import PolicyImpact, impact
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.label_filter_refusals import (
+    AGENTS_DISAGREE,
+    INVALID,
+    MISTAKE,
+    NO_WAY_AROUND,
+    NOT_SIMULATED,
+    POLICIES_AFFECTED,
+    POLICIES_UNKNOWN,
+    RANGE_EXCEEDED,
+    refusals,
+)
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.label_filter_result import (
+    FilterSimulation,
+    KeyCost,
+    Refusal,
+)
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.label_filter_suggestion import Suggestion, suggest
-from ansible_collections.podnet.upkeep.plugins.module_utils._checks.label_filter_upgrade import Upgrade, upgrade
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.label_filter_upgrade import upgrade
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.resources import POLICIES
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import name_of
-from ansible_collections.podnet.upkeep.plugins.module_utils._domain import cilium_config_label_filter as mistakes
-from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cilium_config_change import helm_values
-from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cilium_config_label_filter import (
-    FilterMistake,
-    lint,
-)
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cilium_config_label_filter import lint
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cilium_versions import parse_version
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.label_filter import (
     LabelFilter,
@@ -39,128 +50,28 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.label_filter
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.security_labels import SecurityLabels
 
+__all__ = [
+    "AGENTS_DISAGREE",
+    "INVALID",
+    "MISTAKE",
+    "NOT_SIMULATED",
+    "NO_WAY_AROUND",
+    "POLICIES_AFFECTED",
+    "POLICIES_UNKNOWN",
+    "RANGE_EXCEEDED",
+    "RESOURCES",
+    "FilterSimulation",
+    "Refusal",
+    "simulate",
+]
+
 #: What has to be read for a simulation.
 RESOURCES: t.Final = (
     *("daemonsets", "deployments", "configmaps", "ciliumnodeconfigs", "namespaces", "pods", "ciliumidentities"),
     *POLICIES,
 )
-#: Names of refusals, by which they can be accepted where that is offered; those of NO_WAY_AROUND cannot.
-INVALID, MISTAKE, NOT_SIMULATED = "label-filter-invalid", "label-filter-mistake", "label-filter-not-simulated"
-POLICIES_AFFECTED, POLICIES_UNKNOWN = "policies-affected", "policies-unknown"
-RANGE_EXCEEDED, AGENTS_DISAGREE = "identity-range-exceeded", "agents-disagree"
-NO_WAY_AROUND = frozenset({INVALID})
-_SERIOUS = frozenset({mistakes.NEGATION, mistakes.SEPARATOR, mistakes.SOURCE})
 # a key that accounts for a smaller part of the range, or of all identities, is no explosion
 _LEAST_OF_RANGE, _LEAST_OF_ALL, _USUAL_CAPACITY = 0.02, 0.2, 65280
-_NAMES_SHOWN = 5
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """A reason against the change. ``kind`` is its name; ``sentence`` says what would happen, to whom, and what to do."""
-
-    kind: str
-    sentence: str
-
-    def to_dict(self) -> dict[str, t.Any]:
-        """JSON form."""
-        return {"kind": self.kind, "sentence": self.sentence}
-
-
-@dataclass(frozen=True)
-class KeyCost:
-    """What one label, or a group that changes together, costs in identities; ``state`` is kept, dropped or new."""
-
-    key: LabelKey
-    state: str
-    explodes: bool
-
-    def to_dict(self) -> dict[str, t.Any]:
-        """JSON form."""
-        return {**self.key.to_dict(), "state": self.state, "explodes": self.explodes}
-
-
-@dataclass(frozen=True)
-class FilterSimulation:
-    """The answer. Counts are of identities that live pods need; None where they cannot be told (see ``not_simulated``).
-
-    ``objects``: CiliumIdentities there are, used or not; ``peak``: how many there are at most while old and new ones exist
-    side by side; ``capacity``: how many numbers the cluster has.
-    """
-
-    labels_now: str
-    labels_after: str
-    version_now: Version | None
-    version_after: Version | None
-    lint: tuple[FilterMistake, ...] = ()
-    not_simulated: str = ""
-    pods: SimulatedPods | None = None
-    now: int | None = None
-    after: int | None = None
-    objects: int | None = None
-    peak: int | None = None
-    capacity: int | None = None
-    keys: tuple[KeyCost, ...] = ()
-    dropped: tuple[str, ...] = ()
-    new: tuple[str, ...] = ()
-    policies: PolicyImpact = field(default_factory=PolicyImpact)
-    upgrade: Upgrade | None = None
-    agents: AgentVerdict | None = None
-    suggestion: Suggestion | None = None
-    refusals: tuple[Refusal, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    @property
-    def changes(self) -> bool:
-        """Whether anything is to be changed at all: another filter or another version."""
-        return self.labels_now.split() != self.labels_after.split() or self.version_now != self.version_after
-
-    @property
-    def exploding(self) -> tuple[KeyCost, ...]:
-        """Labels that make a large part of the identities afterwards."""
-        return tuple(one for one in self.keys if one.explodes and one.state != "dropped")
-
-    def to_dict(self, most: int = 1 << 60) -> dict[str, t.Any]:
-        """JSON form with at most ``most`` rows of each list."""
-        changed = self.pods.changed() if self.pods is not None else []
-        return {
-            "labels": {"now": self.labels_now, "after": self.labels_after},
-            "version": {"now": _version(self.version_now), "after": _version(self.version_after)},
-            "changes": self.changes,
-            "not_simulated": self.not_simulated,
-            "identities": {
-                "now": self.now,
-                "after": self.after,
-                "objects": self.objects,
-                "peak": self.peak,
-                "capacity": self.capacity,
-            },
-            "pods": {
-                "judged": self.pods.judged if self.pods else None,
-                "changed": sum(one["pods"] for one in changed) if self.pods else None,
-                "without_namespace": self.pods.without_namespace if self.pods else None,
-            },
-            "by_namespace": (self.pods.by_namespace() if self.pods else [])[:most],
-            "by_label_key": [one.to_dict() for one in self.keys][:most],
-            "dropped_labels": list(self.dropped),
-            "new_labels": list(self.new),
-            "workloads": changed[:most],
-            "workloads_count": len(changed),
-            "policies": self.policies.to_dict(most),
-            "lint": [
-                {"kind": one.kind, "item": one.item, "effect": one.effect, "instead": one.instead} for one in self.lint
-            ],
-            "upgrade": None if self.upgrade is None else self.upgrade.to_dict(),
-            "agents": None if self.agents is None else self.agents.to_dict(),
-            "suggestion": None if self.suggestion is None else self.suggestion.to_dict(),
-            "refusals": [one.to_dict() for one in self.refusals],
-            "notes": list(self.notes),
-            "helm_values": helm_values({"labels": self.labels_after}, None),
-        }
-
-
-def _version(version: Version | None) -> str | None:
-    return None if version is None else ".".join(map(str, version))
 
 
 def simulate(
@@ -206,11 +117,7 @@ def simulate(
 
 
 def _refused(base: FilterSimulation, sentence: str, kind: str) -> FilterSimulation:
-    return _with(base, not_simulated=sentence, refusals=(Refusal(kind, sentence),))
-
-
-def _with(base: FilterSimulation, **more: t.Any) -> FilterSimulation:
-    return FilterSimulation(**{**{key: getattr(base, key) for key in base.__dataclass_fields__}, **more})
+    return dataclasses.replace(base, not_simulated=sentence, refusals=(Refusal(kind, sentence),))
 
 
 def _version_of_agents(context: Context) -> Version | None:
@@ -274,7 +181,7 @@ class _Simulation:
             peak = objects + sum(1 for place in pods.places_after if pods.fingerprint_of(place) not in existing)
         policies = impact(context, self._now, self._after, pods, self._later)
         keys, dropped, new = self._keys(view.range.capacity if view.range else _USUAL_CAPACITY)
-        made = _with(
+        made = dataclasses.replace(
             self._base,
             pods=pods,
             now=len(pods.places_now),
@@ -290,7 +197,7 @@ class _Simulation:
             agents=verdict(context, self._now),
             suggestion=None if target is None else self._suggest(target, policies),
         )
-        return _with(made, refusals=tuple(_refusals(made)), notes=tuple(self._notes(made)))
+        return dataclasses.replace(made, refusals=tuple(refusals(made)), notes=tuple(self._notes(made)))
 
     def _keys(self, capacity: int) -> tuple[tuple[KeyCost, ...], tuple[str, ...], tuple[str, ...]]:
         before = {key for keys in self._pods.now.by_keys for key in keys}
@@ -336,51 +243,3 @@ class _Simulation:
                 "agents, and the operator where it manages identities, read the filter when they start; each pod gets its new "
                 "identity then, and old identities are collected later"
             )
-
-
-def _refusals(made: FilterSimulation) -> Iterator[Refusal]:
-    """Reasons against the change; none for a filter that is there already."""
-    if not made.changes:
-        return
-    for one in made.lint:
-        if one.kind in _SERIOUS:
-            instead = f"; write {one.instead}" if one.instead else ""
-            yield Refusal(MISTAKE, f"'{one.item}' in labels: {one.effect}{instead}")
-    yield from _policy_refusals(made.policies)
-    if made.peak is not None and made.capacity is not None and made.peak > made.capacity:
-        yield Refusal(
-            RANGE_EXCEEDED,
-            f"while old and new identities exist side by side there would be {made.peak} of them, and the cluster has numbers for "
-            f"{made.capacity}; clean up unused identities before",
-        )
-    if made.agents is not None and made.agents.different:
-        first = made.agents.different[0]
-        yield Refusal(
-            AGENTS_DISAGREE,
-            f"agents treat {len(made.agents.different)} labels otherwise than the filter that is configured, for example "
-            f"{first['label']} (predicted {first['predicted']}, agents: {first['agents']}), so this simulation may be wrong; "
-            "restart the agents if labels was changed since they started",
-        )
-
-
-def _policy_refusals(policies: PolicyImpact) -> Iterator[Refusal]:
-    if policies.effects:
-        names: dict[str, None] = {}
-        for one in policies.effects:
-            selector = one.effect.selector
-            where = f"{selector.namespace}/" if selector.namespace else ""
-            names[f"{selector.kind} {where}{selector.name}"] = None
-        shown = ", ".join(list(names)[:_NAMES_SHOWN]) + (
-            f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-        )
-        opens = sum(1 for one in policies.effects if one.effect.opens)
-        labels = sorted({key for one in policies.effects for key in one.effect.keys})
-        yield Refusal(
-            POLICIES_AFFECTED,
-            f"{len(policies.effects)} selectors of {policies.affected} policies select by labels whose part in identities changes "
-            f"({', '.join(labels[:_NAMES_SHOWN])}), {opens} of them in a way that lets traffic pass which is refused now: {shown}; "
-            "keep these labels, or change the policies first",
-        )
-    if policies.unknown:
-        listed = "; ".join(f"{resource}: {why}" for resource, why in policies.unknown.items())
-        yield Refusal(POLICIES_UNKNOWN, f"not all policies could be read, so others may be affected: {listed}")
