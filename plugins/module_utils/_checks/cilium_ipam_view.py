@@ -180,7 +180,7 @@ class CiliumIpam:
     @functools.cached_property
     def has_endpoints(self) -> bool:
         """Whether each managed pod has a CiliumEndpoint, and all of them and the pods were read."""
-        on = self.cilium.value("disable-endpoint-crd", "false").strip().lower() not in ("true", "1", "t")
+        on = self.cilium.has_endpoint_objects
         return on and bool(self.mode) and self.state.knows("ciliumendpoints", "pods")
 
     @functools.cached_property

@@ -12,6 +12,7 @@ import typing as t
 from collections.abc import Mapping
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import ClusterState, Object, name_of
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cilium_endpoint_objects import asked_for, in_force
 
 _CONFIG = "cilium-config"
 _DAEMON_SET = "cilium"
@@ -116,6 +117,19 @@ class CiliumView:
         """Key cluster-id; None when it is no number."""
         text = self.value("cluster-id", "0") or "0"
         return int(text) if text.isdecimal() else None
+
+    @functools.cached_property
+    def has_endpoint_objects(self) -> bool:
+        """Whether pods have CiliumEndpoints by cilium-config. Where it asks for none, some must be there to believe it.
+
+        disable-endpoint-crd is not obeyed without a kvstore while policies are enforced; which releases do so is not known
+        of all, and identities without endpoints look unused.
+        """
+        config = self.config or {}
+        if in_force(config):
+            return False
+        seen = any(self._state.of(kind) for kind in ("ciliumendpoints", "ciliumendpointslices"))
+        return seen or not asked_for(config)
 
     @functools.cached_property
     def agents_by_node(self) -> Mapping[str, Object]:

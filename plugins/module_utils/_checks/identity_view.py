@@ -80,7 +80,7 @@ class IdentityView:
             reasons.append("cilium-config could not be read, so nobody knows where identities are kept")
         elif self._cilium.identity_mode == "kvstore":
             reasons.append("identities are kept in the kvstore; CiliumIdentities say nothing about their use")
-        elif config.get("disable-endpoint-crd", "false").lower() == "true":
+        elif not self._cilium.has_endpoint_objects:
             reasons.append("disable-endpoint-crd is on, so there are no CiliumEndpoints that would show use")
         return tuple(reasons)
 

@@ -15,6 +15,7 @@ import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain import cilium_endpoint_objects
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cilium_config_keys import (
     AGENT,
     DETAILS,
@@ -23,7 +24,6 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cilium_confi
     owners,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cilium_config_values import (
-    boolean,
     duration,
     integer,
     problem,
@@ -133,11 +133,11 @@ def _endpoint_gc(config: Mapping[str, str], release: Release | None) -> t.Iterat
     once = "each operator deletes all CiliumEndpoints of the cluster when it starts, and then collects none"
     key = "cilium-endpoint-gc-interval"
     interval = _nanoseconds(config, key, OPERATOR, release)
-    without = boolean(config.get("disable-endpoint-crd", "false"))
+    without = cilium_endpoint_objects.asked_for(config)
     crd = config.get("identity-allocation-mode", "crd").strip() != "kvstore"
     if without and crd:
         value = config["disable-endpoint-crd"]
-        if config.get("kvstore", "").strip() or not _enforces(config):
+        if cilium_endpoint_objects.in_force(config):
             effect = f"{once}; without CiliumEndpoints its GC takes identities that are in use for unused ones"
             yield RuleBreak("disable-endpoint-crd", value, effect, "false", severity="critical")
         else:
@@ -153,13 +153,6 @@ def _endpoint_gc(config: Mapping[str, str], release: Release | None) -> t.Iterat
     if interval is not None and interval <= 0:
         effect = "CiliumNodes that have neither a Node nor an owner are never deleted, and keep their CIDRs"
         yield RuleBreak(key, config[key], effect, DETAILS[key].default, severity="info")
-
-
-def _enforces(config: Mapping[str, str]) -> bool:
-    """Whether any policy is enforced; without one and without a kvstore, Cilium obeys disable-endpoint-crd."""
-    kinds = ("enable-k8s-networkpolicy", "enable-cilium-network-policy", "enable-cilium-clusterwide-network-policy")
-    never = config.get("enable-policy", "default").strip().lower() == "never"
-    return not never or any(boolean(config.get(kind, "true")) is not False for kind in kinds)
 
 
 def _kvstore(config: Mapping[str, str], release: Release | None) -> t.Iterator[RuleBreak]:

@@ -201,7 +201,7 @@ def _blocks(pool: JsonObject) -> Iterator[str]:
             try:
                 first = ipaddress.ip_address(str(block["start"]))
                 last = ipaddress.ip_address(str(block.get("stop") or block["start"]))
-                ranges: t.Iterable[Network] = ipaddress.summarize_address_range(first, last)  # type: ignore[type-var]
+                ranges: t.Iterable[Network] = ipaddress.summarize_address_range(first, last)
                 yield from map(str, ranges)
             except (ValueError, TypeError):
                 continue

@@ -24,14 +24,13 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks.identity_col
     operator_replicas,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import ClusterState
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cilium_endpoint_objects import DISABLED, in_force
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.go_duration import DurationError, parse_timedelta
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.timestamps import words
 
 HEALTHY, OFF, BROKEN, UNKNOWN = "healthy", "off", "broken", "unknown"
-INTERVAL, DISABLED = "cilium-endpoint-gc-interval", "disable-endpoint-crd"
+INTERVAL = "cilium-endpoint-gc-interval"
 _DEFAULT = "5m0s"
-_TRUE = ("true", "1", "t")
-_POLICIES = ("enable-k8s-networkpolicy", "enable-cilium-network-policy", "enable-cilium-clusterwide-network-policy")
 _STALE_LEASE = 120.0
 _ONCE = "the operator deletes every CiliumEndpoint once when it starts, those of running pods too"
 
@@ -60,7 +59,7 @@ def endpoint_collection(state: ClusterState, cilium: CiliumView) -> EndpointColl
         return EndpointCollection(
             BROKEN, (f"{INTERVAL} is '{text}', with which the operator does not start ({error})",)
         )
-    if _disabled(cilium):
+    if in_force(cilium.config):
         reason = f"{DISABLED} turns CiliumEndpoints and their collection off"
         return EndpointCollection(OFF, (reason,), f"{DISABLED}: {_ONCE}.")
     if interval <= datetime.timedelta():
@@ -77,16 +76,6 @@ def endpoint_collection(state: ClusterState, cilium: CiliumView) -> EndpointColl
     if operator_replicas(cilium) is None and leader_lease(state, cilium) is None:
         return EndpointCollection(UNKNOWN, ("neither the Deployment of the operator nor its Lease could be read",))
     return EndpointCollection(HEALTHY, (f"the operator looks every {words(interval.total_seconds())}",))
-
-
-def _disabled(cilium: CiliumView) -> bool:
-    """Whether disable-endpoint-crd is in force."""
-    if cilium.value(DISABLED, "false").strip().lower() not in _TRUE:
-        return False
-    if cilium.value("kvstore").strip():
-        return True
-    enforced = any(cilium.value(key, "true").strip().lower() in _TRUE for key in _POLICIES)
-    return not enforced and cilium.value("enable-policy", "default").strip().lower() == "never"
 
 
 def _faults(state: ClusterState, cilium: CiliumView) -> t.Iterator[str]:

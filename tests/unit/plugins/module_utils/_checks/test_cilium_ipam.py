@@ -333,8 +333,12 @@ def test_a_pod_without_endpoint_is_either_unmanaged_or_without_endpoint() -> Non
     assert unmanaged.evidence["pods"] == ["shop/other"]
     (without,) = [one for one in endpoints.check(cilium_context(**cluster)) if one.id == "pod-without-endpoint"]
     assert without.evidence["pods"] == ["shop/own"]
-    off = {**cluster, "config": {"disable-endpoint-crd": "true"}}
-    assert by_id("cilium-pod-unmanaged", **off) == []
+    asked = {"disable-endpoint-crd": "true"}
+    assert by_id("cilium-pod-unmanaged", **cluster, config=asked) == []
+    # without a kvstore it is not obeyed, and endpoints that are there show that
+    seen = {**cluster, "ciliumendpoints": [endpoint("p", "192.0.2.1", "10.0.0.5")]}
+    assert by_id("cilium-pod-unmanaged", **seen, config=asked) == [unmanaged]
+    assert by_id("cilium-pod-unmanaged", **seen, config={**asked, "kvstore": "etcd"}) == []
     without_agent = {**cluster, "pods": [agent("a", phase="Pending"), *cluster["pods"][1:]]}
     assert by_id("cilium-pod-unmanaged", **without_agent) == []
 

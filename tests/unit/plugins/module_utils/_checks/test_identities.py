@@ -156,6 +156,14 @@ def test_named_ports_of_older_endpoints() -> None:
     assert part(built({"version": "1.19.1"}, ciliumidentities=both, pods=[pod]))["classes"]["pending"] == 1
 
 
+NO_POLICIES = {
+    "enable_policy": "never",
+    "enable_k8s_networkpolicy": "false",
+    "enable_cilium_network_policy": "false",
+    "enable_cilium_clusterwide_network_policy": "false",
+}
+
+
 @pytest.mark.parametrize(
     ("config", "unknown", "reason"),
     [
@@ -164,7 +172,8 @@ def test_named_ports_of_older_endpoints() -> None:
         ({}, "configmaps", "cilium-config could not be read"),
         ({"enable_cilium_endpoint_slice": "true"}, "ciliumendpointslices", "ciliumendpointslices could not be read"),
         ({"identity_allocation_mode": "kvstore"}, "", "kept in the kvstore"),
-        ({"disable_endpoint_crd": "true"}, "", "disable-endpoint-crd is on"),
+        ({"disable_endpoint_crd": "true", "kvstore": "etcd"}, "", "disable-endpoint-crd is on"),
+        ({"disable_endpoint_crd": "true", **NO_POLICIES}, "", "disable-endpoint-crd is on"),
     ],
 )
 def test_what_may_not_be_judged(config: dict[str, str], unknown: str, reason: str) -> None:
@@ -184,6 +193,14 @@ def test_what_may_not_be_judged(config: dict[str, str], unknown: str, reason: st
     assert not {"identities-leaked", "identity-missing", "identities-out-of-range", "identity-gc-slow"} & set(ids)
     if config.get("identity_allocation_mode") == "kvstore":
         assert made["used"] is None and made["free"] is None
+
+
+def test_a_key_that_cilium_does_not_obey() -> None:
+    """Without a kvstore, policies need CiliumEndpoints: those that are there tell of use. Where none is, nobody knows."""
+    asked = {"disable_endpoint_crd": "true", "enable_policy": "never"}
+    assert part(built(asked, **CLASSES))["classes"] == part(built({}, **CLASSES))["classes"]
+    none = {**CLASSES, "ciliumendpoints": [], "ciliumendpointslices": []}
+    assert part(built(asked, **none))["classes"] is None
 
 
 def test_slices_that_nobody_uses_may_be_unreadable() -> None:
