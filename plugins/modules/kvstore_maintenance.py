@@ -21,6 +21,9 @@ description:
   - What is left to do is seen in the etcd itself, so the same task goes on after a failure.
   - Two tasks on one machine never work on the same etcd at once, by a lock of that machine. From other machines, the Lease of
     O(run) keeps them away.
+  - Where Kubernetes is asked, nothing is begun beside another run of this collection whose Lease somebody alive holds, also
+    before each further member. Agents that restart, and Nodes that come back, need the store. Leases that may not be listed
+    are not seen.
 author:
   - podnet.upkeep contributors (@podnet-upkeep)
 version_added: 0.1.0
@@ -172,7 +175,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.etcd_members
     alarms_in_words,
     member_name,
 )
-from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
+from ansible_collections.podnet.upkeep.plugins.module_utils._errors import ApiError, InputError, RefusedError
 from ansible_collections.podnet.upkeep.plugins.module_utils._etcd_options import (
     cluster_of,
     etcd_argument_spec,
@@ -192,6 +195,8 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.maintena
     RunOptions,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.maintenance_window import window_end
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.refusals_other_runs import other_runs
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.waiting import wait_for
 from ansible_collections.podnet.upkeep.plugins.module_utils._options import auth_argument_spec, run_module
 from ansible_collections.podnet.upkeep.plugins.module_utils._run_options import (
     heartbeat_of,
@@ -201,6 +206,8 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._run_options import 
 )
 
 Result = dict[str, t.Any]
+#: How long a question to an API server is repeated whose own etcd is worked on, in seconds.
+_PATIENCE = 90.0
 
 
 def _guards(module: AnsibleModule, client: KubeClient | None) -> Guards:
@@ -213,14 +220,31 @@ def _guards(module: AnsibleModule, client: KubeClient | None) -> Guards:
     progress = progress_of(options, check_mode=module.check_mode)
     if progress is not None:
         guards.progress = progress
+    if client is not None and not module.check_mode:
+        own = guards.checkpoint
+        guards.checkpoint = lambda: own() or _beside(options, client)
     if options["run"] and client is not None and not module.check_mode:
         run = options["run"]
         asked = MaintenanceRun(client, RunOptions(run["name"], run["namespace"], run["holder"], run["lease_seconds"]))
-        guards.checkpoint = lambda: str(asked.checkpoint()["reason"])
+        guards.checkpoint = lambda: str(asked.checkpoint()["reason"]) or _beside(options, client)
         heartbeat = heartbeat_of(options, client)
         if heartbeat is not None:
             guards.heartbeat = heartbeat
     return guards
+
+
+def _beside(options: t.Mapping[str, t.Any], client: KubeClient) -> str:
+    """In words which other run is under way; empty when none is, or Leases may not be listed. Raises ApiError."""
+    run = options["run"] or {"name": "", "namespace": "kube-system"}
+    try:
+        found = wait_for(
+            "the Leases of other runs", lambda: other_runs(client, run["name"], run["namespace"]), timeout=_PATIENCE
+        )
+    except ApiError as error:
+        if error.status != 403:
+            raise
+        return ""
+    return f"{'; '.join(one.reason for one in found)}." if found else ""
 
 
 def _now() -> datetime.datetime:
@@ -294,6 +318,9 @@ def _run(module: AnsibleModule) -> Result:
             result["members"] = members_section(picture, limits)["members"]
             result["diff"] = {"before": _lines(picture), "after": _planned(picture, chosen)}
             return result
+        reason = _beside(options, client) if client is not None else ""
+        if reason:
+            raise RefusedError(f"Nothing was done: {reason}")
         steps, after = maintenance.run(picture, chosen)
     result["steps"] = steps
     result["snapshot"] = "".join(one["path"] for one in steps if one["step"] == "snapshot")
