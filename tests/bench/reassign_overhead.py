@@ -159,7 +159,7 @@ def report(measured: Sequence[Turn], cpu_for_each_node: float) -> str:
     lines = [
         f"{task.own:8.2f} {task.waiting:8.2f} {task.cpu:8.2f}  {name}"
         for name, task in sorted(medians.items(), key=lambda item: -item[1].own)
-        if task.own >= 0.05 or task.waiting
+        if task.own >= 0.02 or task.waiting
     ]
     totals = [f"{turn.total:.1f} s, of them {turn.waiting:.1f} waiting and {turn.own:.1f} own" for turn in measured]
     own = statistics.median(turn.own for turn in measured)

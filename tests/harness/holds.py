@@ -93,8 +93,8 @@ def _thaw(unit: str) -> Callable[[Testbed, str], object]:
 HOLDS = (
     Hold("eviction", "Cordon and drain", _forbid_evictions, _allow_evictions),
     Hold("deletion", "Delete the Node and wait", _add_finalizer, _remove_finalizer),
-    Hold("sandboxes", "Remove sandboxes", _freeze("containerd"), _thaw("containerd")),
     Hold("allocation", "Create the Node anew", _stop_controllers, _start_controllers),
+    Hold("sandboxes", "Remove what pods and CNI left", _freeze("containerd"), _thaw("containerd")),
     Hold("registration", "Wait until the kubelet has taken its Node over", _freeze("kubelet"), _thaw("kubelet")),
     Hold("daemonsets", "Replace network agents", _lose_daemonset_pod, _start_controllers),
     Hold("probe", "Let pods on another node", _freeze("containerd"), _thaw("containerd")),

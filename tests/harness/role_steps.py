@@ -20,6 +20,7 @@ QUIET = frozenset(
         "assert",
         "debug",
         "fail",
+        "import_tasks",
         "include_tasks",
         "include_role",
         "set_fact",
@@ -61,9 +62,9 @@ def _tasks(folder: Path, name: str, tasks: list[dict[str, Any]], *, rescue: bool
             yield from _tasks(folder, name, task.get("always") or [], rescue=rescue, wanted=wanted)
             continue
         action = next(key for key in task if "." in key)  # modules are named in full
-        if wanted:
+        if wanted and action != "ansible.builtin.import_tasks":  # that is read before the run and no task of it
             yield Step(name, str(task["name"]), action)
-        if action == "ansible.builtin.include_tasks":
+        if action in ("ansible.builtin.import_tasks", "ansible.builtin.include_tasks"):
             options = task[action]
             included = str(options if isinstance(options, str) else options["file"])
             if "{" not in included:

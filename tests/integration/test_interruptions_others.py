@@ -20,7 +20,7 @@ DRAIN = "Cordon and drain"
 STOP = "Stop the kubelet"
 DELETE = "Delete the Node and wait until everything that belonged to it is gone"
 CREATE = "Create the Node anew, cordoned, and wait for its podCIDRs"
-START = "Start the kubelet"
+START = "Remove what pods and CNI left on the host, and start the kubelet"
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/podnet-upkeep-reassign-pod-cidrs"
 BLOCKS = 8
 

@@ -10,18 +10,25 @@ echo "machine-id $(cat /etc/machine-id 2>/dev/null)"
 echo "boot-id $(cat /proc/sys/kernel/random/boot_id 2>/dev/null)"
 echo "hostname $(cat /proc/sys/kernel/hostname 2>/dev/null)"
 
-active='' known=''
+# one question for all units: what is said about each is a paragraph, in their order
+active='' known='' states=$(
+  # shellcheck disable=SC2086 # separated by spaces on purpose
+  systemctl show $UNITS --property=LoadState --property=ActiveState --property=UnitFileState --property=MainPID 2>/dev/null \
+    | awk -F= 'function tell() { print load, active, pid + 0, enabled; load = active = pid = enabled = "" }
+      /^LoadState=/ { load = $2 } /^ActiveState=/ { active = $2 } /^UnitFileState=/ { enabled = $2 } /^MainPID=/ { pid = $2 }
+      /^$/ { tell() } END { tell() }'
+)
 for unit in $UNITS; do
-  state=$(systemctl show "$unit" --property=LoadState --property=ActiveState --property=UnitFileState --property=MainPID 2>/dev/null)
-  value() { printf '%s\n' "$state" | sed -n "s/^$1=//p"; }
-  [ "$(value LoadState)" = loaded ] || continue
-  enabled=$(value UnitFileState)
+  read -r load runs pid enabled << END
+$states
+END
+  states=$(printf '%s\n' "$states" | sed 1d)
+  [ "$load" = loaded ] || continue
   [ -e "/var/lib/podnet-upkeep/enable-$unit" ] && enabled=enabled # kubelet_unit.sh has disabled it for a while
-  echo "unit $unit $(value ActiveState) $enabled"
+  echo "unit $unit $runs $enabled"
   known=${known:-$unit}
-  [ "$(value ActiveState)" = active ] && active=${active:-$unit}
-  pid=$(value MainPID)
-  if [ "${pid:-0}" -gt 0 ] && [ -r "/proc/$pid/cmdline" ]; then
+  [ "$runs" = active ] && active=${active:-$unit}
+  if [ "$pid" -gt 0 ] && [ -r "/proc/$pid/cmdline" ]; then
     tr '\0' '\n' < "/proc/$pid/cmdline" \
       | sed -nE 's/^(--kubelet-arg=)?(--)?((register-node|hostname-override|node-name)=.*)$/\3/p' | sed "s|^|argument $unit |"
   fi

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import json
+import os
+import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,6 +78,48 @@ def test_any_machine_can_be_read(tmp_path: Path) -> None:
     assert report.crictl_problem and report.disks[0].free > 0
 
 
+UNITS = """LoadState=loaded
+ActiveState=inactive
+UnitFileState=
+
+LoadState=not-found
+ActiveState=inactive
+UnitFileState=
+MainPID=0
+
+MainPID={pid}
+LoadState=loaded
+ActiveState=active
+UnitFileState=enabled
+"""
+
+
+def test_units_in_one_question(tmp_path: Path) -> None:
+    """Each keeps what is said about it, and of the process of one its arguments are read; no answer is no unit."""
+    sleeping = ["sh", "-c", "sleep 60; :", "kubelet", "--node-name=w1", "--token=c2VjcmV0", "--register-node=false"]
+    process = subprocess.Popen(sleeping, start_new_session=True)
+    program = tmp_path / "systemctl"
+    try:
+        program.write_text(f"#!/bin/sh\ncat <<END\n{UNITS.format(pid=process.pid)}END\n", "utf-8")
+        program.chmod(0o755)
+        nothing = dict.fromkeys(("CONFIGS", "CERTIFICATES", "KUBECONFIGS", "CONTAINERD", "CNI_DIRS", "DISKS"), "")
+        asked = {**nothing, "UNITS": "kubelet k3s-agent k0sworker", "CRICTL": "", "PATH": f"{tmp_path}:/usr/bin:/bin"}
+        done = run("read_host.sh", **asked)
+        program.write_text("#!/bin/sh\nexit 1\n", "utf-8")
+        silent = run("read_host.sh", **asked)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    units = parse(done.stdout).units
+    assert [(unit.name, unit.active, unit.enabled) for unit in units] == [
+        ("kubelet", False, False),
+        ("k0sworker", True, True),
+    ]
+    assert units[1].arguments == ("node-name=w1", "register-node=false") and "c2VjcmV0" not in done.stdout
+    assert "crictl-command crictl --runtime-endpoint unix:///run/k0s/containerd.sock" in done.stdout
+    assert done.stderr == silent.stderr == "" and parse(silent.stdout).units == []
+
+
 def leavings(tmp_path: Path) -> tuple[Path, Path]:
     """A folder with leases and a file, as a CNI leaves them."""
     folder, file = tmp_path / "networks", tmp_path / "10-containerd-net.conflist"
@@ -109,9 +155,55 @@ def test_paths_that_are_too_much(path: str, tmp_path: Path) -> None:
 def test_sandboxes_that_stay_end_it(tmp_path: Path) -> None:
     """crictl fails: the files that CNI needs for another try are kept."""
     folder, file = leavings(tmp_path)
-    environment = {**NOTHING, "MODE": "apply", "SANDBOXES": "s1", "FOLDERS": str(folder), "FILES": str(file)}
-    assert run("clean_host.sh", **environment).returncode != 0
-    assert file.exists() and list(folder.iterdir())
+    environment = {**NOTHING, "MODE": "apply", "SANDBOXES": "all", "FOLDERS": str(folder), "FILES": str(file)}
+    for crictl in ("false", "true", "echo {", "sh -c 'exit 0'"):
+        assert run("clean_host.sh", **{**environment, "CRICTL": crictl}).returncode != 0
+        assert file.exists() and list(folder.iterdir())
+
+
+def sandbox(number: int, source: str | None, **more: Any) -> dict[str, Any]:
+    """One of the sandboxes that crictl lists."""
+    annotations = {} if source is None else {"kubernetes.io/config.source": source}
+    return {
+        "id": f"s{number}",
+        "metadata": {"name": "web", "uid": "u", "namespace": "default", "attempt": 0},
+        "state": "SANDBOX_READY",
+        "createdAt": "1763700000000000000",
+        "labels": {"id": "no", "kubernetes.io/config.source": "file"},
+        "annotations": {**annotations, **more},
+        "runtimeHandler": "",
+    }
+
+
+SANDBOXES = [
+    sandbox(1, "api"),
+    sandbox(2, "file"),
+    sandbox(3, "http"),
+    sandbox(4, None),
+    sandbox(5, "api", note='a "quoted" {brace} [and] "id": "x",\n \\', id="no"),
+    {"id": "s6", "metadata": {"name": "x"}, "labels": {}, "annotations": {}},
+    sandbox(7, "file", note='"kubernetes.io/config.source": "api"'),
+]
+
+
+@pytest.mark.parametrize("form", ["lines", "one-line", "none"])
+def test_sandboxes_of_static_pods_stay(form: str, tmp_path: Path) -> None:
+    """Nobody but the kubelet that is stopped would start them again; whatever annotations say, the others go."""
+    items = [] if form == "none" else SANDBOXES
+    (tmp_path / "pods").write_text(json.dumps({"items": items}, indent=None if form == "one-line" else 2), "utf-8")
+    program = tmp_path / "crictl"
+    program.write_text(
+        f'#!/bin/sh\ncase "$1" in pods) cat {tmp_path}/pods ;; *) echo "$@" >> {tmp_path}/log ;; esac\n', "utf-8"
+    )
+    program.chmod(0o755)
+    for mode in ("plan", "apply"):
+        done = run("clean_host.sh", **{**NOTHING, "MODE": mode, "SANDBOXES": "all", "CRICTL": str(program)})
+        assert done.returncode == 0, done.stderr
+        expected = [] if form == "none" else ["s1", "s4", "s5", "s6"]
+        assert done.stdout.split() == [word for one in expected for word in ("sandbox", one)]
+        assert (tmp_path / "log").exists() is (mode == "apply" and form != "none")
+    if form != "none":
+        assert (tmp_path / "log").read_text("utf-8").split() == ["--timeout", "120s", "rmp", "--force", *expected]
 
 
 SYSTEMCTL = """#!/bin/sh
