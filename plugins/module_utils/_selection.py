@@ -29,8 +29,8 @@ def compiled(expression: str | None) -> Selection | None:
         try:
             return act()
         except (jmespath.exceptions.JMESPathError, ValueError) as error:
-            first = str(error).splitlines()[0]
-            sentence = f"select: '{expression}' is not a JMESPath expression that can be applied: {first}"
+            first = str(error).splitlines()[0].rstrip(":. ")
+            sentence = f"select: '{expression}' is not a JMESPath expression that can be applied: {first}."
             raise InputError(sentence) from error
 
     made = applied(lambda: jmespath.compile(expression))
