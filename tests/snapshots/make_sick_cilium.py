@@ -51,6 +51,9 @@ def kubectl_files() -> dict[Path, bytes]:
         "network/cilium.yaml": sysdump_layout.as_yaml(
             as_list("ciliumnodes", "ciliumnodeconfigs", "ciliumendpointslices")
         ),
+        "network/policies.yaml": sysdump_layout.as_yaml(
+            as_list("networkpolicies", "ciliumnetworkpolicies", "ciliumclusterwidenetworkpolicies")
+        ),
         "network/ciliumpodippools.json": json.dumps({"apiVersion": "v1", "items": [], "kind": "List"}),
         "others.yaml": sysdump_layout.as_yaml(as_list("csinodes", "apiservices", "clusterroles")),
         "events.json": "\n".join(json.dumps(one) for one in found["events"]),

@@ -167,6 +167,35 @@ def objects() -> dict[str, list[dict[str, Any]]]:
                 "rules": [{"apiGroups": ["cilium.io"], "resources": ["ciliumidentities"], "verbs": ["list", "watch", "delete", "update"]}],
             }
         ],
+        "networkpolicies": [
+            {
+                "apiVersion": "networking.k8s.io/v1",
+                "kind": "NetworkPolicy",
+                "metadata": metadata("cart", "shop"),
+                "spec": {
+                    "ingress": [{"from": [{"podSelector": {"matchLabels": {"app": "search"}}}], "ports": [{"port": 80, "protocol": "TCP"}]}],
+                    "podSelector": {"matchLabels": {"app": "cart"}},
+                    "policyTypes": ["Ingress"],
+                },
+            },
+        ],
+        "ciliumnetworkpolicies": [
+            {
+                "apiVersion": "cilium.io/v2",
+                "kind": "CiliumNetworkPolicy",
+                "metadata": metadata("first-only", "shop"),
+                # dropped by the default filter: nobody is selected
+                "spec": {"endpointSelector": {"matchLabels": {"statefulset.kubernetes.io/pod-name": "cart-0"}}, "ingress": [{}]},
+            },
+        ],
+        "ciliumclusterwidenetworkpolicies": [
+            {
+                "apiVersion": "cilium.io/v2",
+                "kind": "CiliumClusterwideNetworkPolicy",
+                "metadata": metadata("dns"),
+                "specs": [{"egress": [{"toEndpoints": [{"matchLabels": {"k8s-app": "kube-dns"}}]}], "endpointSelector": {}}],
+            },
+        ],
         "ciliumidentities": [
             identity(10001, "cart"),
             identity(10002, "cart"),

@@ -30,6 +30,9 @@ FILES = {
     "ciliumendpointslices": "ciliumendpointslices",
     "ciliumnodes": "ciliumnodes",
     "ciliumnodeconfigs": "ciliumnodeconfigs",
+    "networkpolicies": "k8s-networkpolicies",
+    "ciliumnetworkpolicies": "ciliumnetworkpolicies",
+    "ciliumclusterwidenetworkpolicies": "ciliumclusterwidenetworkpolicies",
 }
 # lists that are read without Go's structs: their items keep apiVersion and kind
 _UNSTRUCTURED = {"leases"}
