@@ -7,6 +7,7 @@ all processes. An observer watches every Node meanwhile. The whole matrix belong
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -163,7 +164,10 @@ def test_next_node_waits_for_what_the_interrupted_run_has_disturbed(scene: Scene
 
     with scene.safe() as watch:
         assert scene.start(at_host(["h1", "h2", CONTROLLER], kill)).finish().returncode == -9
-        assert_succeeded(scene.run(at_host(["h1", "h2", CONTROLLER], look)))
+        done = scene.run(at_host(["h1", "h2", CONTROLLER], look))
+        assert_succeeded(done)
     assert waited[1] - waited[0] > 3
+    for host in ("h1", "h2"):  # one was finished by the run that was killed
+        assert re.search(rf"Node {host}: captured \S+,.* completed \S+Z", done.flat_output), done.output
     assert {host: times_out(watch.sights, host) for host in ("h1", "h2")} == {"h1": 1, "h2": 1}
     scene.wait_healthy()

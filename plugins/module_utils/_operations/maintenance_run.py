@@ -80,7 +80,7 @@ class MaintenanceRun:
         self._lease.acquire(take_over=options.take_over)
         try:
             known = self._startable()  # again: until now another run may have written
-            self._journal.begin(self._said(known, end))
+            self._journal.begin(self._said(known, end), goes_on=_is_interrupted(known))
             begun = self._journal.load()
         except BaseException:
             self._lease.release()

@@ -104,10 +104,11 @@ class Journal:
             "correct it, or delete it when its Node is in service"
         )
 
-    def begin(self, run: Mapping[str, t.Any]) -> None:
+    def begin(self, run: Mapping[str, t.Any], *, goes_on: bool = False) -> None:
         """Write what a new run says about itself; of Nodes that are back in service only the uid stays.
 
-        Raises JournalError, ApiError.
+        A run that ``goes_on`` with an interrupted one keeps their entries: its report tells of both. Raises JournalError,
+        ApiError.
         """
         known = self.load()
         self.require_sound(known)
@@ -120,9 +121,10 @@ class Journal:
             if entry.get("step") == COMPLETED
         }
         gone = {key_of(node): None for node in done}
+        # where one has to leave the journal for want of room, its uid is known nevertheless
         earlier = {**{node: uid for node, uid in known.earlier.items() if node not in done}, **done}
         newest = dict(list(earlier.items())[-MOST_EARLIER:])
-        self._write({_RUN: _run_text(run), _EARLIER: json.dumps(newest), **gone})
+        self._write({_RUN: _run_text(run), _EARLIER: json.dumps(newest), **({} if goes_on else gone)})
         self._drop_images(gone)
 
     def note_run(self, run: Mapping[str, t.Any]) -> None:

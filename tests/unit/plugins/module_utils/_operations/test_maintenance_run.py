@@ -127,6 +127,19 @@ def test_interrupted_run_is_gone_on_with_elsewhere(api: FakeApi, run: Run, fast:
     assert data(api)["node.w1"].count("deleted") == 1
 
 
+def test_report_of_a_run_that_goes_on_tells_of_both(run: Run, fast: FastClock) -> None:
+    """Killed behind its first Node, and again behind the second; the run after the end knows nothing of them any more."""
+    for node in ("w1", "w2"):
+        holder = run(take_over=True).start()["holder"]
+        run(holder).record(node, {"step": "completed", "old_uid": f"u{node}"})
+        fast.seconds += 301
+    holder = run(take_over=True).start()["holder"]
+    told = run("").info()["journal"]["nodes"]
+    assert sorted(told) == ["w1", "w2"] and run("").info()["unfinished_nodes"] == []
+    run(holder).end("finished")
+    assert run().start()["journal"]["nodes"] == {}
+
+
 def test_stop_switch(api: FakeApi, run: Run) -> None:
     """Before the next Node, not in the middle of one; and nothing is begun until it is taken back."""
     mine = run(run().start()["holder"])

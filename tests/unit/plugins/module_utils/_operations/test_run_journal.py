@@ -106,6 +106,21 @@ def test_new_run_keeps_what_is_unfinished_and_the_switch(api: FakeApi, journal: 
     assert list(data(api, SECRET)) == ["node.w1"]
 
 
+def test_run_that_goes_on_keeps_what_the_interrupted_one_has_done(api: FakeApi, journal: Journal) -> None:
+    """Its report tells of both; before-images go nevertheless, and the next run but this begins without."""
+    journal.begin({"holder": "me"})
+    for name, step in (("w1", "deleted"), ("w2", COMPLETED)):
+        journal.record(name, {"step": step, "old_uid": f"u{name}", "history": [{"step": "captured", "time": "t"}]})
+        journal.save_image(image_of(name))
+    journal.begin({"holder": "me"}, goes_on=True)
+    state = known(journal)
+    assert sorted(state.nodes) == ["w1", "w2"] and state.nodes["w2"]["history"] and state.earlier == {"w2": "uw2"}
+    assert state.unfinished() == ["w1"] and list(data(api, SECRET)) == ["node.w1"]
+    journal.record("w1", {"step": COMPLETED, "old_uid": "uw1"})
+    journal.begin({"holder": "me"})
+    assert known(journal).nodes == {} and known(journal).earlier == {"w2": "uw2", "w1": "uw1"}
+
+
 @pytest.mark.parametrize("text", ["true", "True", " yes ", "1", "on", "y", "stop", "please"])
 def test_switch_that_stops(api: FakeApi, journal: Journal, text: str) -> None:
     """Whatever a person in a hurry writes."""
