@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from testbed import Testbed
+
 from .api_requests import RequestFollower
 from .role_steps import QUIET, steps_of
 from .rolling_scene import OPERATOR, ROLE, Scene, assert_succeeded, at_host
@@ -14,7 +16,7 @@ from .stepped_run import Step, StepEvent, SteppedRun
 Place = str | int
 CONTROLLER = "localhost"
 _MOST_WRITES = 8
-_INTO_A_COMMAND = 0.25  # seconds; commands on hosts take 0.3 to 1
+_INTO_A_COMMAND = 0.15  # seconds; commands on hosts take 0.2 to 1
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,24 @@ def places_of(step: Step) -> list[Place]:
     Its start is the end of the one before: what is between two of them decides and changes nothing.
     """
     return [*range(1, _MOST_WRITES + 1 if reaches_cluster(step) else 2), "end"]
+
+
+def arm(kill: Kill, run: SteppedRun, testbed: Testbed) -> list[RequestFollower]:
+    """Kill the run when it is at that place of the step that it starts now; who follows its requests has to be stopped.
+
+    A kill at the end of a step, or in a step that ends before its n-th write, is for who sees that end.
+    """
+
+    def now() -> None:
+        run.kill(tree=kill.tree)
+
+    if kill.place == "start":
+        now()
+    elif isinstance(kill.place, int) and reaches_cluster(kill.step):
+        return [RequestFollower(testbed.audit_log, OPERATOR, kill.place, now)]
+    elif isinstance(kill.place, int):
+        run.later(_INTO_A_COMMAND, now)
+    return []
 
 
 class Killer:
@@ -99,7 +119,7 @@ class Killer:
                 if run.killed_at is None and kill.step == event.step and kill.host == host:
                     if event.kind == "start" and kill.place != "end":
                         hit.append(kill)
-                        self._arm(kill, run, followers)
+                        followers.extend(arm(kill, run, self._scene.testbed))
                     elif event.kind == "end":
                         hit.append(Kill(kill.step, "end", kill.host, kill.tree))
                         run.kill(tree=kill.tree)
@@ -115,12 +135,3 @@ class Killer:
         print(hit[-1], flush=True)
         self.kills.append(str(hit[-1]))
         return hit[-1]
-
-    def _arm(self, kill: Kill, run: SteppedRun, followers: list[RequestFollower]) -> None:
-        if kill.place == "start":
-            run.kill(tree=kill.tree)
-        elif isinstance(kill.place, int) and reaches_cluster(kill.step):
-            log = self._scene.testbed.audit_log
-            followers.append(RequestFollower(log, OPERATOR, kill.place, lambda: run.kill(tree=kill.tree)))
-        else:
-            run.later(_INTO_A_COMMAND, lambda: run.kill(tree=kill.tree))

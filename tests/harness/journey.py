@@ -10,20 +10,18 @@ import functools
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from testbed import Testbed
 
-from .api_requests import RequestFollower
 from .holds import Hold
-from .interruptions import CONTROLLER, Kill, reaches_cluster
+from .interruptions import CONTROLLER, Kill, arm
 from .playbook import PlaybookRun
-from .rolling_scene import OPERATOR, Scene, at_host
+from .rolling_scene import Scene, at_host
 from .stepped_run import Step, StepEvent, SteppedRun
 
 Act = Callable[[Testbed, str], object]
-_INTO_A_COMMAND = 0.25  # seconds; commands on hosts take 0.3 to 1
 _MEANWHILE = 2.0  # seconds
 
 
@@ -134,7 +132,8 @@ class Journey:
     def _fire(self, turn: _Turn, run: SteppedRun, leg: Leg) -> None:
         testbed = self._scene.testbed
         if isinstance(leg.what, Kill):
-            self._arm(turn, run, leg, leg.what.place)
+            followers = arm(replace(leg.what, tree=leg.tree), run, testbed)
+            turn.cleanup += [follower.stop for follower in followers]
         elif isinstance(leg.what, Hold):
             hold = leg.what
             turn.cleanup.append(lambda: hold.end(testbed, self._host))
@@ -156,16 +155,6 @@ class Journey:
     def _mend(self, act: Act) -> None:
         time.sleep(_MEANWHILE)
         act(self._scene.testbed, self._host)
-
-    def _arm(self, turn: _Turn, run: SteppedRun, leg: Leg, place: str | int) -> None:
-        if place == "start":
-            run.kill(tree=leg.tree)
-        elif isinstance(place, int) and reaches_cluster(leg.step):
-            log = self._scene.testbed.audit_log
-            follower = RequestFollower(log, OPERATOR, place, lambda: run.kill(tree=leg.tree))
-            turn.cleanup.append(follower.stop)
-        elif isinstance(place, int):
-            run.later(_INTO_A_COMMAND, lambda: run.kill(tree=leg.tree))
 
     def _judge(self, turn: _Turn, done: PlaybookRun) -> None:
         where = f"{self}\n{done.output}"
