@@ -1,18 +1,17 @@
 """Measures what our own work adds to the re-registration of a Node: everything but waiting.
 
-    python -m bench.reassign_overhead [RUNS] [--pipelining]     two real hosts for each run; exit code 1 above the limit
-
-`--pipelining` sets ANSIBLE_PIPELINING, which is the user's choice and off unless somebody sets it.
+    python -m bench.reassign_overhead [RUNS]     two real hosts for each run; exit code 1 above the limit
 
 How work and waiting are told apart: from a Node's first task to its last, the wall clock runs, and from that is taken
 away the time in which the main thread of one of our modules sleeps between two looks at the cluster (pods that go away
 or become Ready, a kubelet that takes its Node over, an allocator that has to answer). Those sleeps, and nothing else,
 are waiting. `wait_accounting/sitecustomize.py`, which each Python of the run loads, writes them down. Everything else
-is work: ansible-core between two tasks, the start of modules, every look at the cluster (also the tenth of one wait),
+is work: ansible-core between two tasks, each task's worker, every look at the cluster (also the tenth of one wait),
 answers of the API server, evictions under way, SSH, and commands on the host, even while a unit there takes its time to
-stop. Beside the wall clock, which a busy machine makes longer, the CPU seconds (user and system) are told: of each
-module, and of the whole controller for each Node (ansible-core, its workers, SSH and modules; a run that finds nothing
-to do is taken away, because it is there once and not for each Node).
+stop or sandboxes to go. Not counted is what is there once for each run and not for each Node: the plan, taking and
+giving back the lock, and the last audit. Beside the wall clock, which a busy machine makes longer, the CPU seconds (user
+and system) are told: of the worker of each task in which a module runs, and of the whole controller for each Node
+(ansible-core, its workers and SSH; a run that finds nothing to do is taken away).
 """
 
 from __future__ import annotations
@@ -92,18 +91,13 @@ class Turn:
         return self.total - self.waiting
 
 
-def measured_run(
-    scene: Scene, folder: Path, settings: Mapping[str, str] | None = None
-) -> tuple[list[Turn], float, PlaybookRun]:
-    """One run of the playbook: the turns of its Nodes, and the CPU seconds of the whole controller.
-
-    `settings` are further environment variables of Ansible.
-    """
+def measured_run(scene: Scene, folder: Path) -> tuple[list[Turn], float, PlaybookRun]:
+    """One run of the playbook: the turns of its Nodes, and the CPU seconds of the whole controller."""
     path = folder / "waits"
     path.write_text("", encoding="utf-8")
     paths = [str(_ACCOUNTING), *filter(None, [os.environ.get("PYTHONPATH")])]
     before = _cpu_seconds()
-    env = {"PYTHONPATH": os.pathsep.join(paths), "WAIT_ACCOUNT": str(path), **(settings or {})}
+    env = {"PYTHONPATH": os.pathsep.join(paths), "WAIT_ACCOUNT": str(path)}
     run = scene.start(env=env)
     done = run.finish()
     cpu = _cpu_seconds() - before
@@ -178,16 +172,14 @@ def main() -> None:
     """Measure, print, and exit with 1 above the limit."""
     parser = argparse.ArgumentParser(prog="bench.reassign_overhead", description="Measures our own work for each Node.")
     parser.add_argument("runs", nargs="?", type=int, default=2)
-    parser.add_argument("--pipelining", action="store_true", help="let Ansible send modules to Python's standard input")
     options = parser.parse_args()
-    settings = {"ANSIBLE_PIPELINING": "true"} if options.pipelining else {}
     measured: list[Turn] = []
     cpu: list[float] = []
     with tempfile.TemporaryDirectory() as folder, Scene.up("overhead") as scene:
-        _none, idle, _done = measured_run(scene, Path(folder), settings)
+        _none, idle, _done = measured_run(scene, Path(folder))
         for _number in range(options.runs):
             scene.drift(*scene.testbed.hosts)
-            found, seconds, _done = measured_run(scene, Path(folder), settings)
+            found, seconds, _done = measured_run(scene, Path(folder))
             measured += found
             cpu.append((seconds - idle) / len(found))
             scene.wait_healthy()
