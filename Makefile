@@ -130,7 +130,8 @@ test-molecule: venvs install-collection ## molecule scenarios on the real testbe
 	@$(RUN_STAGES) --lane $(MOLECULE_STAGES)
 
 test-long: venvs install-collection ## long matrices and big sizes
-	@$(RUN_STAGES) --lane 'long|$(ROOT_TOOLS)|$(MAIN)/bin/python $(PYTEST) -m long tests/unit tests/integration'
+	@$(RUN_STAGES) --lane 'long-unit||$(MAIN)/bin/python $(PYTEST) -m long tests/unit' \
+	  'long|$(ROOT_TOOLS)|$(MAIN)/bin/python $(PYTEST) $(TWO_TESTBEDS) -o junit_family=xunit1 -m long tests/integration'
 
 pages: install-collection ## write the pages and manifests that are drawn from code
 	@$(MAIN)/bin/python tests/tools/findings_page.py docs/docsite/rst/findings.rst

@@ -74,7 +74,7 @@ def test_an_uninterrupted_run_ends_in_the_state_that_all_others_are_held_to(scen
 
 @pytest.mark.long
 @pytest.mark.parametrize("part", range(PARTS))
-def test_killed_at_every_place_of_every_step(scene: Scene, part: int, record_testsuite_property: Record) -> None:
+def test_killed_at_every_place_of_every_step(scene: Scene, part: int, record_property: Record) -> None:
     """Both Nodes have drifted: while one is out, and however often it is gone on with, the other one is not begun."""
     steps = part_of(loud_steps(), part)
     scene.drift("h1", "h2")
@@ -83,7 +83,7 @@ def test_killed_at_every_place_of_every_step(scene: Scene, part: int, record_tes
     # a worker that outlives its kill may bring the first Node back, and the gate behind it is not reached any more
     targets = [(step, "h2" if step.file == "health.yml" else "h1") for step in steps]
     kills = kill_and_go_on(scene, *targets, reassign_pod_cidrs_health_gate=gate)
-    record_testsuite_property("kills", len(kills))
+    record_property("kills", len(kills))
     assert {kill.partition(",")[0] for kill in kills} == {str(step).partition(",")[0] for step in steps}
 
 
@@ -93,23 +93,23 @@ def part_of(steps: list[Step], part: int) -> list[Step]:
 
 
 @pytest.mark.long
-def test_killed_at_every_place_of_the_controllers_steps(scene: Scene, record_testsuite_property: Record) -> None:
+def test_killed_at_every_place_of_the_controllers_steps(scene: Scene, record_property: Record) -> None:
     """Before the first Node is out, and after the last one is back."""
     scene.drift("h1", "h2")
     kills = kill_and_go_on(scene, *((step, CONTROLLER) for step in loud_steps_of_controller()))
-    record_testsuite_property("kills", len(kills))
+    record_property("kills", len(kills))
     assert len(kills) > len(loud_steps_of_controller())
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("tree", [False, True], ids=["main-process", "everything"])
-def test_killed_inside_every_wait(scene: Scene, tree: bool, record_testsuite_property: Record) -> None:
+def test_killed_inside_every_wait(scene: Scene, tree: bool, record_property: Record) -> None:
     """What each step waits for is held back, so that it really waits when it is killed; then it may come."""
     scene.drift("h1")
     journey = Journey(scene, [Leg(step_of_wait(hold), hold, tree) for hold in HOLDS])
     with scene.safe() as watch:
         journey.go()
-    record_testsuite_property("journey", str(journey))
+    record_property("journey", str(journey))
     assert times_out(watch.sights, "h1") == 1
     assert times_out(watch.sights, "h2") == 0
     scene.wait_healthy()

@@ -35,7 +35,7 @@ def scene(scenes: Scenes) -> Iterator[Scene]:
 
 @pytest.mark.parametrize("half", [0, 1], ids=["first-half", "second-half"])
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_fault_in_every_step(scene: Scene, fault: Fault, half: int, record_testsuite_property: Record) -> None:
+def test_fault_in_every_step(scene: Scene, fault: Fault, half: int, record_property: Record) -> None:
     """One fault in one step after the other, on the way of one Node: in each half of it at every step."""
     steps = steps_of_fault(fault)
     steps = steps[len(steps) // 2 :] if half else steps[: len(steps) // 2]
@@ -51,8 +51,8 @@ def test_fault_in_every_step(scene: Scene, fault: Fault, half: int, record_tests
         before = scene.uids()
         journey.go()
     after = scene.uids()
-    record_testsuite_property("faults", len(steps))
-    record_testsuite_property("journey", str(journey))
+    record_property("faults", len(steps))
+    record_property("journey", str(journey))
     assert after["h1"] != before["h1"]
     assert after["h2"] == before["h2"]
     assert 1 <= times_out(watch.sights, "h1") <= len(journey.told)
