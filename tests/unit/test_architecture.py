@@ -23,8 +23,10 @@ MAY_IMPORT = {
     "_cluster": {"_cluster", "_domain", "_client", "_exec", "_plain_text", "_errors", "_files"},
     "_checks": {"_checks", "_cluster", "_domain"},
     "_report": {"_report", "_checks", "_domain", "_errors", "_files"},
+    "_monitoring": {"_monitoring", "_checks", "_domain", "_errors"},
     "_operations": {
         "_operations",
+        "_monitoring",
         "_checks",
         "_cluster",
         "_domain",

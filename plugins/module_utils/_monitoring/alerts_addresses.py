@@ -157,7 +157,8 @@ ALERTS: tuple[Alert, ...] = (
         _GROUP,
         "kvstore-quorum-lost",
         "sum by (error) (increase(cilium_kvstore_quorum_errors_total[5m])) > 0 or "
-        "sum by (error) (cilium_kvstore_quorum_errors_total unless cilium_kvstore_quorum_errors_total offset 5m) > 0",
+        "sum by (error) (cilium_kvstore_quorum_errors_total unless cilium_kvstore_quorum_errors_total offset 5m) > 0 "
+        "and on() count(cilium_controllers_failing offset 5m) > 0",
         "2m",
         (CILIUM_AGENT, KVSTORE),
         "Agents find no quorum in the kvstore",

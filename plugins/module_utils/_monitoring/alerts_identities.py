@@ -106,7 +106,9 @@ ALERTS: tuple[Alert, ...] = (
         "identity-gc-broken",
         'sum(increase(cilium_operator_identity_gc_runs{outcome="fail"}[<identity_gc_window>])) > 0 or '
         'sum(cilium_operator_identity_gc_runs{outcome="fail"} unless '
-        'cilium_operator_identity_gc_runs{outcome="fail"} offset <identity_gc_window>) > 0',
+        'cilium_operator_identity_gc_runs{outcome="fail"} offset <identity_gc_window>) > 0 '
+        # not when Prometheus has only begun to look: who knows when it was
+        "and on() count(cilium_operator_identity_gc_runs offset <identity_gc_window>) > 0",
         "0s",
         (CILIUM_OPERATOR,),
         "A collection of security identities has failed",
