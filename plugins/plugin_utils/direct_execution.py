@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import importlib
 import io
 import json
 import os
@@ -32,7 +33,7 @@ from ansible.module_utils.common.json import Direction, get_module_encoder
 from ansible_collections.podnet.upkeep.plugins.plugin_utils.progress_stream import ModuleAction, StreamingAction
 
 with contextlib.suppress(ImportError):
-    import urllib3 as urllib3  # workers that are forked from here need not import it; modules say so where it is missing
+    importlib.import_module("urllib3")  # workers are forked from here; modules say so where it is missing
 
 Result = dict[str, t.Any]
 _PROFILE = "legacy"  # how modules without a word about it get their arguments and give their answer
