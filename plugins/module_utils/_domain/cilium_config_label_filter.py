@@ -117,12 +117,21 @@ def _shape(parsed: LabelPattern, item: str, version: Version) -> t.Iterator[Filt
             if length and length < len(key) and "." in key[:length]:
                 effect = f"it is shorter than the default include {key}, which wins for that label"
                 yield FilterMistake(NO_EFFECT, item, effect, f"k8s:!{default.text}")
+            elif length and _excluded_by_less(key, length, version):
+                effect = f"a shorter default exclude counts in its place, so the default include {key} wins: nothing drops that label"
+                yield FilterMistake(NO_EFFECT, item, effect)
     if _UNESCAPED_DOT.search(parsed.text):
         escaped = _UNESCAPED_DOT.sub(lambda match: match[0][:-1] + r"\.", parsed.text)
         right = f"{parsed.source + ':' if parsed.source else ''}{'!' if parsed.ignore else ''}{escaped}"
         yield FilterMistake(LOOSE, item, "a dot without a backslash stands for any character", right)
     elif not parsed.ignore and not parsed.text.endswith(("$", "*", "/", r"\z")):
         yield FilterMistake(LOOSE, item, "it also includes every longer key that begins so", item + "$")
+
+
+def _excluded_by_less(key: str, length: int, version: Version) -> bool:
+    """Whether a default exclude matches fewer characters of a key: of all excludes only the shortest counts."""
+    lengths = [one.length("k8s", key) for one in defaults(version) if one.ignore]
+    return any(one is not None and one < length for one in lengths)
 
 
 def _literal(pattern: str) -> str:

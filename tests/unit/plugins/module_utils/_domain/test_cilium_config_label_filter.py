@@ -58,6 +58,7 @@ def kinds(labels: str, version: tuple[int, int] = V) -> list[str]:
         (r"k8s:!(a)\1", [UNREADABLE]),
         (r"k8s:!io\.cilium\.k8s\.policy\.serv", [NO_EFFECT]),
         (r"k8s:!io\.cilium\.k8s\.policy\.serviceaccount", []),
+        (r"k8s:!io\.kubernetes\.pod\.namespace", [NO_EFFECT]),
         (r"k8s:!io\.cilium", [NO_EFFECT, NO_EFFECT, NO_EFFECT]),
     ],
 )
