@@ -17,6 +17,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_m
     settings_from_options,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
+from ansible_collections.podnet.upkeep.plugins.module_utils._label_filter_options import question
 
 
 def allocator_argument_spec() -> dict[str, dict[str, t.Any]]:
@@ -35,6 +36,21 @@ def allocator_argument_spec() -> dict[str, dict[str, t.Any]]:
     }
 
 
+def label_filter_argument_spec() -> dict[str, dict[str, t.Any]]:
+    """The option ``label_filter`` (a fresh dict at every call)."""
+    return {
+        "label_filter": {
+            "type": "dict",
+            "options": {
+                "labels": {"type": "str"},
+                "target_version": {"type": "str"},
+                "version": {"type": "str"},
+                "target_identities": {"type": "int"},
+            },
+        },
+    }
+
+
 def audit_settings(options: Mapping[str, t.Any]) -> AuditSettings:
     """AuditSettings of module options. Raises InputError naming the option whose value cannot be used."""
     stated = options.get("allocator")
@@ -45,9 +61,11 @@ def audit_settings(options: Mapping[str, t.Any]) -> AuditSettings:
     factor = options.get("headroom_factor")
     if factor is None:
         return AuditSettings(allocator=allocator)
+    asked = options.get("label_filter")
+    label_filter = question(asked, "label_filter: ") if asked else None
     if not factor >= 0:
         raise InputError(f"headroom_factor: {factor} is not a factor; give a number that is not negative, such as 2.0.")
-    return AuditSettings(allocator=allocator, headroom_factor=float(factor))
+    return AuditSettings(allocator=allocator, headroom_factor=float(factor), label_filter=label_filter)
 
 
 def allocator_in_force(options: Mapping[str, t.Any], client: KubeClient) -> AllocatorSettings:

@@ -123,6 +123,25 @@ options:
         C(pod-cidr-headroom-low).
     type: float
     default: 2.0
+  label_filter:
+    description:
+      - Simulate another label filter of Cilium, or another version of it, in the same run. The result is in RV(label_filter) and
+        in all reports but those for machines.
+      - M(podnet.upkeep.cilium_label_filter_info) asks the same without an audit, and describes the answer.
+    type: dict
+    suboptions:
+      labels:
+        description: The value of the key C(labels) to try. Without it the one that is configured.
+        type: str
+      target_version:
+        description: Version of Cilium afterwards, such as V(1.19.2). Without it the one that runs.
+        type: str
+      version:
+        description: Version of Cilium that runs, where the tag of its image does not tell it.
+        type: str
+      target_identities:
+        description: Suggest the smallest addition to the filter with which not more identities than this are left.
+        type: int
   select:
     description:
       - A JMESPath expression over the whole result, as it is in O(output_path). Its value is returned as RV(selected).
@@ -345,6 +364,14 @@ host_network:
   returned: when the state was read, also when O(fail_on) fails
   type: dict
   sample: {"hosts": 3, "not_read": 1, "not_read_hosts": ["w2"]}
+label_filter:
+  description:
+    - What the filter of O(label_filter) would do, as M(podnet.upkeep.cilium_label_filter_info) returns it. V(null) without it.
+  returned: when the state was read, also when O(fail_on) fails
+  type: dict
+  sample:
+    labels: {"now": "", "after": "k8s:!job-name"}
+    identities: {"now": 880, "after": 92, "objects": 1204, "peak": 1290, "capacity": 65280}
 kvstore:
   description: Health of the key-value store of Cilium.
   returned: when the state was read, also when O(fail_on) fails
@@ -403,6 +430,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.podnet.upkeep.plugins.module_utils._audit_options import (
     allocator_argument_spec,
     audit_settings,
+    label_filter_argument_spec,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.comparison import compare
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
@@ -534,6 +562,7 @@ def main() -> None:
         argument_spec={
             **auth_argument_spec(),
             **allocator_argument_spec(),
+            **label_filter_argument_spec(),
             "source": {"type": "str", "choices": ["live", "snapshot"], "default": "live"},
             "snapshot": {"type": "path"},
             "save_state": {"type": "path"},

@@ -213,7 +213,7 @@ workloads_count:
 policies:
   description:
     - C(effects) are the selectors of policies that change, those that let traffic pass first. C(becomes) is V(dead) (it matches
-      nothing any more), V(wider) (it matches more than it says), V(alive) or V(narrower) (the label makes identities again).
+      nothing any more), V(wider) (it matches more than it says), V(alive) or V(narrower) (the label makes identities again), or V(other) (both).
       C(selects) is V(subject) for the pods that a policy applies to, else V(allow), V(deny) or V(require). C(opens) is whether
       traffic may pass that is refused now.
     - C(already) are selectors that the present filter has broken before. C(by_services) counts policies with C(toServices).
@@ -337,7 +337,8 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._errors import Input
 from ansible_collections.podnet.upkeep.plugins.module_utils._files import write_atomically
 from ansible_collections.podnet.upkeep.plugins.module_utils._label_filter_options import question
 from ansible_collections.podnet.upkeep.plugins.module_utils._options import auth_argument_spec, run_module
-from ansible_collections.podnet.upkeep.plugins.module_utils._report import label_filter as report
+from ansible_collections.podnet.upkeep.plugins.module_utils._report import label_filter_report as report
+from ansible_collections.podnet.upkeep.plugins.module_utils._report.label_filter import lines
 
 _REPORTS: t.Final = ("output_path", "report_html", "report_markdown")
 
@@ -401,7 +402,7 @@ def _run(module: AnsibleModule) -> dict[str, t.Any]:
     return {
         **made,
         **_about(state),
-        "lines": report.lines(made),
+        "lines": lines(made),
         "report_paths": _written(options, found, state),
     }
 

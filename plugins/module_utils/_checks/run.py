@@ -21,6 +21,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks import (
     identities,
     ipam_models,
     kvstore,
+    label_filter,
     node_capacity,
     pod_cidrs,
     pods,
@@ -63,6 +64,7 @@ _SECTIONS: t.Final = {
     "ipam_report": ipam_models.section,
     "control_plane": control_plane.section,
     "host_network": host_network.section,
+    "label_filter": label_filter.section,
 }
 
 

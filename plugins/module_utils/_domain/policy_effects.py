@@ -23,8 +23,8 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.policy_selec
     Requirement,
 )
 
-#: What a selector becomes.
-DEAD, WIDER, ALIVE, NARROWER = "dead", "wider", "alive", "narrower"
+#: What a selector becomes; OTHER: wider by one label and narrower by another.
+DEAD, WIDER, ALIVE, NARROWER, OTHER = "dead", "wider", "alive", "narrower", "other"
 #: {what it selects: {what it becomes: what follows}}; a text that begins with + lets traffic pass that is refused now.
 _CONSEQUENCES: t.Final[Mapping[str, Mapping[str, str]]] = {
     SUBJECT: {
@@ -32,24 +32,28 @@ _CONSEQUENCES: t.Final[Mapping[str, Mapping[str, str]]] = {
         WIDER: "it applies to more pods: traffic of those that it does not allow is refused",
         ALIVE: "it begins to apply to pods: traffic of those that it does not allow is refused",
         NARROWER: "+it applies to fewer pods: what it refuses to the others now passes, unless another policy refuses it",
+        OTHER: "+it applies to other pods: what it refuses to some now passes, and it begins to restrict others",
     },
     ALLOW: {
         DEAD: "what it allows now is refused, unless another rule allows it",
         WIDER: "+it allows traffic with more pods than it says",
         ALIVE: "+it begins to allow what it says",
         NARROWER: "it allows traffic with fewer pods: what it allowed with the others is refused, unless another rule allows it",
+        OTHER: "+it allows traffic with other pods",
     },
     DENY: {
         DEAD: "+what it denies now passes where another rule allows it, or nothing is refused",
         WIDER: "it denies traffic with more pods than it says",
         ALIVE: "it begins to deny what it says",
         NARROWER: "+it denies traffic with fewer pods: the others pass where another rule allows them",
+        OTHER: "+it denies traffic with other pods",
     },
     REQUIRE: {
         DEAD: "nobody fulfils it: all traffic of the rule is refused",
         WIDER: "+more pods fulfil it than it says",
         ALIVE: "+pods begin to fulfil it",
         NARROWER: "fewer pods fulfil it: traffic with the others is refused",
+        OTHER: "+other pods fulfil it",
     },
 }
 _RESERVED: t.Final = frozenset(
@@ -96,9 +100,11 @@ def effect(selector: PolicySelector, now: Keeps, after: Keeps) -> SelectorEffect
     if dead:
         return _made(selector, ALIVE, dead)
     widens = [one for one, before, later in judged if not one.positive and before and not later]
+    narrows = [one for one, before, later in judged if not one.positive and later and not before]
+    if widens and narrows:
+        return _made(selector, OTHER, [*widens, *narrows])
     if widens:
         return _made(selector, WIDER, widens)
-    narrows = [one for one, before, later in judged if not one.positive and later and not before]
     return _made(selector, NARROWER, narrows) if narrows else None
 
 

@@ -18,6 +18,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._report.blocks impor
     blocks_of,
     table,
 )
+from ansible_collections.podnet.upkeep.plugins.module_utils._report.label_filter import filter_chapter
 from ansible_collections.podnet.upkeep.plugins.module_utils._report.words import (
     Document,
     about,
@@ -45,6 +46,7 @@ def chapters(document: Document) -> list[Chapter]:
         _decision_path(document),
         _model(document),
         _identities(document),
+        filter_chapter(part_of(document, "label_filter")),
         _cilium_pools(document),
         _endpoints(document),
         _plain(document, "control_plane", "Control plane"),

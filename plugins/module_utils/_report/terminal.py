@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Iterator, Mapping, Sequence
 
+from ansible_collections.podnet.upkeep.plugins.module_utils._report import label_filter
 from ansible_collections.podnet.upkeep.plugins.module_utils._report.words import (
     Document,
     cilium_pool_line,
@@ -21,6 +22,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._report.words import
     identity_line,
     missing,
     next_steps,
+    part_of,
     pool_line,
     pools_decide,
 )
@@ -64,6 +66,8 @@ def summary_lines(document: Document, report_paths: Mapping[str, str] | None = N
     ):
         if text:
             lines.append(f"{name}: {text}")
+    if simulated := part_of(document, "label_filter"):
+        lines += label_filter.lines(simulated)
     lines.append(f"settings: {document['allocator']['source']}; IPAM model: {document['ipam_model']['name']}")
     if changes := comparison_line(document):
         lines.append(f"compared: {changes}")
