@@ -47,7 +47,7 @@ removable() {
 
 for path in $FOLDERS $FILES; do require_deep "$path"; done
 if [ -n "$SANDBOXES" ]; then
-  answer=$($CRICTL pods --output json)
+  answer=$($CRICTL --timeout 120s pods --output json)
   sandboxes=$(printf '%s\n' "$answer" | removable) || {
     echo "The answer of $CRICTL pods cannot be read, so no sandbox is removed." >&2
     exit 3

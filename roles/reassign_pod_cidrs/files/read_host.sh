@@ -75,7 +75,7 @@ if [ -z "$CRICTL" ]; then
   esac
 fi
 echo "crictl-command $CRICTL"
-if answer=$($CRICTL version 2>&1); then echo "crictl ok"; else echo "crictl failed $(printf '%s' "$answer" | tail -n 1)"; fi
+if answer=$($CRICTL --timeout 30s version 2>&1); then echo "crictl ok"; else echo "crictl failed $(printf '%s' "$answer" | tail -n 1)"; fi
 
 for folder in $DISKS; do
   [ -d "$folder" ] || continue

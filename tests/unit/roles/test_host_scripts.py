@@ -193,7 +193,7 @@ def test_sandboxes_of_static_pods_stay(form: str, tmp_path: Path) -> None:
     (tmp_path / "pods").write_text(json.dumps({"items": items}, indent=None if form == "one-line" else 2), "utf-8")
     program = tmp_path / "crictl"
     program.write_text(
-        f'#!/bin/sh\ncase "$1" in pods) cat {tmp_path}/pods ;; *) echo "$@" >> {tmp_path}/log ;; esac\n', "utf-8"
+        f'#!/bin/sh\ncase "$*" in *pods*) cat {tmp_path}/pods ;; *) echo "$@" >> {tmp_path}/log ;; esac\n', "utf-8"
     )
     program.chmod(0o755)
     for mode in ("plan", "apply"):
