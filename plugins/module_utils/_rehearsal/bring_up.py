@@ -54,6 +54,11 @@ class BroughtUp:
     blocked_budgets: list[dict[str, t.Any]] = field(default_factory=list)
     audit: Document = field(default_factory=dict)
     operator: str = ""
+    # of what the operator of Cilium was started with, to start it again
+    paths: dict[str, str] = field(default_factory=dict)
+    ports: dict[str, int] = field(default_factory=dict)
+    cilium_config: dict[str, str] = field(default_factory=dict)
+    cilium_namespace: str = "kube-system"
 
     def began(self) -> datetime.datetime:
         """When the rehearsal began: every object is as old then as it was in the snapshot."""
@@ -105,6 +110,8 @@ def bring_up(
         context.cilium.namespace or "kube-system",
     )
     made.kubeconfig = plane.kubeconfig
+    made.paths, made.ports = dict(plane.paths), dict(plane.ports)
+    made.cilium_config, made.cilium_namespace = dict(plane.cilium_config), plane.cilium_namespace
     control_plane = ControlPlane(plane, run)
     held = unfit_for_start(state, context.allocator)
     with made.timed("load into etcd"):

@@ -40,6 +40,11 @@ def folder_of(work_dir: str, name: str) -> str:
     return os.path.join(os.path.abspath(os.path.expanduser(work_dir)), name)
 
 
+def is_there(folder: str) -> bool:
+    """Whether this is the folder of a rehearsal."""
+    return os.path.isdir(folder)
+
+
 def claim(work_dir: str, name: str, run: Run, *, keep: bool) -> str:
     """A new folder for a rehearsal; what killed ones have left is ended before. Raises RefusedError, InputError.
 
@@ -84,7 +89,7 @@ def sweep(work_dir: str, run: Run) -> list[str]:
 
 def end(folder: str, run: Run) -> list[str]:
     """End all processes of a rehearsal and delete its folder; names of the processes that ran. None there is fine."""
-    if not os.path.isdir(folder):
+    if not is_there(folder):
         return []
     running = Processes(folder, run).stop_all()
     # a process that was ended in the middle of a write may have made a file while the folder is deleted
