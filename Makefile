@@ -137,7 +137,9 @@ pages: install-collection ## write the pages and manifests that are drawn from c
 	@$(MAIN)/bin/python tests/tools/findings_page.py docs/docsite/rst/findings.rst
 	@$(MAIN)/bin/python tests/tools/decision_path_page.py docs/docsite/rst/decision_path.rst
 	@$(MAIN)/bin/python tests/tools/ipam_models_page.py docs/docsite/rst/ipam_models.rst
+	@$(MAIN)/bin/python tests/tools/monitoring_page.py docs/docsite/rst/monitoring.rst
 	@$(MAIN)/bin/python tests/tools/audit_access_manifest.py roles/audit_access/files/audit_access.yml
+	@$(MAIN)/bin/python tests/tools/access_page.py docs/docsite/rst/access.rst roles/install_access/files
 
 clean: ## remove what the targets made in the work tree (the cache of built programs stays)
 	@rm -rf $(BUILD) $(VENV) $(DEMO_REPORTS)

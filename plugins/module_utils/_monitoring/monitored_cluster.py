@@ -66,4 +66,4 @@ class MonitoredCluster:
     def missing(self, needed: frozenset[str]) -> str:
         """Why something that needs these components cannot be; empty when they are all there."""
         lacking = [one for one in COMPONENTS if one in needed - self.components]
-        return "; ".join(self.why_not.get(one) or f"the cluster has no {COMPONENTS[one]}" for one in lacking)
+        return "; ".join(self.why_not.get(one) or f"{one} is not there ({COMPONENTS[one]})" for one in lacking)
