@@ -17,6 +17,9 @@ description:
   - Remembers what the keys had before in an annotation of the same ConfigMap, so that O(state=restored) brings back exactly
     that, keys that were not there included.
   - Writes only over what it has judged. When somebody else changes the data meanwhile, nothing is written.
+  - Another label filter (key C(labels)) is simulated on the live pods and policies first, as M(podnet.upkeep.cilium_label_filter_info)
+    does. It is refused where policies would select otherwise, identities would not fit the range, or the value does not mean
+    what it looks like. RV(label_filter) shows the numbers.
   - Restarts nothing. RV(components) says who reads the keys, and RV(changed_at) since when they are so; M(podnet.upkeep.workload_rollout)
     takes both.
   - Tells the Helm values that keep the change, which tool owns the ConfigMap, and which CiliumNodeConfigs override the keys.
@@ -93,8 +96,10 @@ options:
   accepted_risks:
     description:
       - Names of risks to take. Each refusal that can be overridden names its own.
-      - V(harmful-value), V(unknown-key), V(fixed-at-installation), V(address-pool) and V(label-filter) are about keys and
-        values.
+      - V(harmful-value), V(unknown-key), V(fixed-at-installation) and V(address-pool) are about keys and values.
+      - V(policies-affected), V(policies-unknown), V(identity-range-exceeded), V(label-filter-mistake), V(agents-disagree) and
+        V(label-filter-not-simulated) are what the simulation of another value of C(labels) says; V(label-filter) accepts all of
+        them.
       - V(in-tree-cluster-cidr), V(native-routing-cidr) and V(unseen-addresses) are about O(add_pool_cidrs), a range that
         overlaps what kube-controller-manager gives to Nodes, that is masqueraded, or whose neighbours could not be read.
       - V(reverted-by-gitops) changes a ConfigMap that Argo CD or Flux owns, which may undo it at once.
@@ -106,6 +111,7 @@ options:
     default: []
 seealso:
   - module: podnet.upkeep.cilium_config_info
+  - module: podnet.upkeep.cilium_label_filter_info
   - module: podnet.upkeep.cilium_pod_ip_pool
   - module: podnet.upkeep.workload_rollout
 """
@@ -145,7 +151,9 @@ change:
   type: dict
   sample: {"identity-gc-interval": {"before": null, "after": "5m0s"}}
 restart:
-  description: For each key of the request, the programs that read it when they start.
+  description:
+    - For each key of the request, the programs that read it when they start. Keys that were put back earlier are among them as long
+      as a program runs that has started before that, so that a restore that was interrupted is completed.
   returned: success
   type: dict
   sample: {"identity-gc-interval": ["operator"], "labels": ["agent", "operator"]}
@@ -188,6 +196,11 @@ remembered:
   sample:
     since: "2026-11-01T06:00:00Z"
     changes: {"identity-gc-interval": {"before": null, "set_to": "5m0s", "reason": faster_identity_gc}}
+remembered_before:
+  description: RV(remembered) as it was before this task.
+  returned: success
+  type: dict
+  sample: {"since": "", "changes": {}}
 pool_growth:
   description:
     - For each family of O(add_pool_cidrs), the pool as it is, what is added, and how many blocks that gives, each for one Node.
@@ -210,6 +223,17 @@ pool_growth:
       waiting_count: 1
       taken_over: []
       unchecked: ["routes, BGP peers and firewalls outside of the cluster"]
+label_filter:
+  description:
+    - What another value of C(labels) would do by the simulation, as M(podnet.upkeep.cilium_label_filter_info) describes it, ten rows of
+      each list. C(null) where the label filter does not change.
+  returned: success
+  type: dict
+  sample:
+    labels: {"now": "", "after": "!job-name"}
+    identities: {"now": 900, "after": 40, "objects": 950, "peak": 970, "capacity": 65280}
+    dropped_labels: [job-name]
+    refusals: []
 namespace:
   description: Namespace of Cilium.
   returned: success
@@ -235,6 +259,7 @@ from dataclasses import replace
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.label_filter_result import FilterSimulation
 from ansible_collections.podnet.upkeep.plugins.module_utils._cilium_config_options import (
     cilium_argument_spec,
     cilium_context,
@@ -246,6 +271,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._cilium_config_optio
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cilium_config_change import (
+    LABELS,
     POOLS,
     Change,
     helm_values,
@@ -255,6 +281,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cilium_confi
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cilium_versions import Release
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.config_owner import owners_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError, RefusedError
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cilium_config_live import ConfigInForce
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cilium_config_map import (
     CiliumConfigMap,
     ConfigMap,
@@ -266,6 +293,19 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cilium_c
     ConfigPlan,
     plan_change,
     plan_restore,
+)
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cilium_label_change import (
+    KEY as LABEL_KEY,
+)
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cilium_label_change import (
+    RESOURCES as LABEL_RESOURCES,
+)
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cilium_label_change import (
+    accepts,
+    label_lines,
+    label_objections,
+    simulated_change,
+    summary_of,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cilium_pool_growth import (
     Growth,
@@ -319,6 +359,31 @@ def _context(params: Mapping[str, t.Any], client: KubeClient) -> Context:
     return cilium_context(params, client, POOL_RESOURCES if about_pools else ())
 
 
+def _simulation(
+    params: Mapping[str, t.Any], client: KubeClient, seen: ConfigMap, plan: ConfigPlan
+) -> FilterSimulation | None:
+    """What another label filter would do; pods, identities and policies are read for that only."""
+    if LABEL_KEY not in plan.wanted or seen.data.get(LABEL_KEY) == plan.wanted[LABEL_KEY]:
+        return None
+    context = cilium_context(params, client, LABEL_RESOURCES)
+    given = release_of(params, context) if params["cilium_version"].strip() else None
+    return simulated_change(context, seen.data, plan.wanted, given)
+
+
+def _pending(client: KubeClient, namespace: str, seen: ConfigMap, release: Release | None) -> list[str]:
+    """Keys that were put back before, by a run that did not come to its end, and that a program has not read yet."""
+    if not seen.memory.restored:
+        return []
+    return ConfigInForce(client, namespace).not_read_yet(seen, release)
+
+
+def _diff(namespace: str, seen: ConfigMap, change: Change, simulation: FilterSimulation | None) -> dict[str, str]:
+    """Of the keys, and of the number of identities where the label filter changes."""
+    made = diff_of(namespace, seen.data, change)
+    before, after = label_lines(simulation)
+    return {**made, "before": made["before"] + before, "after": made["after"] + after}
+
+
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Judge, and write."""
     params = module.params
@@ -330,8 +395,12 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     seen = config_map.read()
     growth = grow_cluster_pool(client, context, seen.data, cidrs) if cidrs else Growth()
     plan = _plan(params, seen, release, growth)
-    against = [*plan.objections, *shrinking(context, seen.data, plan.wanted)]
-    standing = [one for one in against if not one.risk or one.risk not in params["accepted_risks"]]
+    simulation = _simulation(params, client, seen, plan)
+    against = [one for one in plan.objections if one.risk != LABELS]
+    against += shrinking(context, seen.data, plan.wanted)
+    if params["state"] == "present":  # back to what was is shown, and never refused for that
+        against += label_objections(simulation)
+    standing = [one for one in against if not accepts(one, params["accepted_risks"])]
     if standing:
         sentences = [one.sentence for one in standing]
         raise RefusedError(f"Nothing was written: {' '.join(sentences)}", sentences)
@@ -339,8 +408,12 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     now = server_time(client, namespace).strftime("%Y-%m-%dT%H:%M:%SZ")
     memory = plan.memory(change, now, params["reason"] or params["profile"] or "", remember=params["remember"])
     changed = bool(change) or memory != seen.memory
+    pending = _pending(client, namespace, seen, release)
+    if changed:
+        memory = memory.still_pending({*pending, *plan.keys})
     result = config_map.write(seen, change, memory, dry_run=module.check_mode) if changed else seen
-    by_key = restarts(plan.keys, result.data, release)
+    keys = sorted({*plan.keys, *pending})
+    by_key = restarts(keys, result.data, release)
     owners = owners_of(seen.obj["metadata"])
     for owner in owners:
         if change:
@@ -354,15 +427,17 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         "change": {key: {"before": seen.data.get(key), "after": value} for key, value in sorted(change.items())},
         "restart": by_key,
         "components": components_of(by_key),
-        "changed_at": result.changed_at(plan.keys),
+        "changed_at": result.changed_at(keys),
         "helm_values": helm_values(plan.wanted, release),
         "owned_by": [one.to_dict() for one in owners],
         "shadowed_by": shadows(context, plan.keys),
         "remembered": memory.to_dict(),
+        "remembered_before": seen.memory.to_dict(),
         "pool_growth": growth.report,
+        "label_filter": summary_of(simulation),
         "namespace": namespace,
         "release": ".".join(map(str, release)) if release else "",
-        "diff": diff_of(namespace, seen.data, change),
+        "diff": _diff(namespace, seen, change, simulation),
     }
 
 

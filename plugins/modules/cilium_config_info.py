@@ -104,10 +104,20 @@ operator_pods:
       different: []
       log_error: ""
 agents:
-  description: How many agents there are, how many were created before the change, and ten of their Nodes.
+  description:
+    - How many agents there are, how many were created before the change, and ten of their Nodes. C(asked) is what up to three of
+      those that are younger have written into their logs when they started. C(known_by) is C(log) where all of these name the
+      values, otherwise C(start).
   returned: success
   type: dict
-  sample: {"count": 3, "older": 0, "older_on": [], "not_ready": 0, "in_force": true}
+  sample:
+    count: 3
+    older: 0
+    older_on: []
+    not_ready: 0
+    asked: [{"node": w1, "running": {"bpf-policy-map-max": "32768"}, "different": [], "known_by": log, "log_error": ""}]
+    known_by: log
+    in_force: true
 would_not_start:
   description: For C(operator) and C(agent), the values that are set now and with which it would not start again.
   returned: success
@@ -189,7 +199,10 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     components = [word for word in ("operator", "agents") if word in named]
     values = {key: config.data.get(key) for key in keys}
     changed_at = config.changed_at(keys)
-    wanted = WantedValues(values, changed_at, release)
+    shadowed = shadows(context, keys)
+    # what a CiliumNodeConfig sets is another value on its Nodes, and agents of these are no evidence
+    compared = {key: value for key, value in values.items() if key not in {one["key"] for one in shadowed}}
+    wanted = WantedValues(compared, changed_at, release, by_key)
     live = ConfigInForce(client, namespace)
     operator_pods, agents = live.operator(wanted), live.agents(wanted)
     verdicts = {
@@ -209,7 +222,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         "would_not_start": start_problems(config.data, release),
         "helm_values": helm_values(values, release),
         "owned_by": [one.to_dict() for one in owners_of(config.obj["metadata"])],
-        "shadowed_by": shadows(context, keys),
+        "shadowed_by": shadowed,
         "remembered": config.memory.to_dict(),
         "namespace": namespace,
         "release": ".".join(map(str, release)) if release else "",

@@ -63,11 +63,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-cidrs:
-  description: For each family that changes, all CIDRs of the pool afterwards.
+change:
+  description: For each family that changes, or in check mode would, all CIDRs of the pool before and afterwards.
   returned: success
   type: dict
-  sample: {"ipv4": [10.60.0.0/16, 10.61.0.0/16]}
+  sample: {"ipv4": {"before": [10.60.0.0/16], "after": [10.60.0.0/16, 10.61.0.0/16]}}
 pool_growth:
   description:
     - For each family of O(add_cidrs), the pool as it is, what is added, and how many blocks that gives. C(free) and C(waiting) are
@@ -123,6 +123,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeC
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.config_owner import owners_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError, RefusedError
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cilium_pod_ip_pool import (
+    change_of,
     diff_of_pool,
     plan_pod_ip_pool,
     write_pod_ip_pool,
@@ -153,7 +154,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     made = any(part.strip().partition("=")[0].strip('{" ') == params["name"] for part in automatic.split(","))
     return {
         "changed": bool(plan.cidrs),
-        "cidrs": plan.cidrs,
+        "change": change_of(plan),
         "pool_growth": plan.report,
         "owned_by": [one.to_dict() for one in owners_of(plan.obj["metadata"])],
         "made_by_operator": made,

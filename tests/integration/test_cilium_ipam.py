@@ -5,10 +5,11 @@ The oracle is the operator itself: CiliumNodes are created, as agents would do i
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -17,7 +18,11 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks import ciliu
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.live import LiveOptions, collect
+from ansible_collections.podnet.upkeep.plugins.modules import cilium_config, cilium_pod_ip_pool
+from harness.module_answers import answer
+from harness.waiting import wait
 from testbed import CiliumOperatorSpec, Testbed, TestbedSpec
+from testbed.cilium_operator import CiliumOperator
 
 from .conftest import Audit
 
@@ -26,17 +31,6 @@ pytestmark = pytest.mark.testbed
 NODES = "/apis/cilium.io/v2/ciliumnodes"
 POOLS = "/apis/cilium.io/v2alpha1/ciliumpodippools"
 FOUR_BLOCKS = {"pool_ipv4_cidrs": ("10.60.0.0/28",), "pool_ipv4_mask_size": 30}
-
-
-def wait(condition: Callable[[], Any], what: str, seconds: float = 40) -> Any:
-    """Wait until the condition gives something."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"not within {seconds} s: {what}")
 
 
 def create(testbed: Testbed, name: str, ipam: Mapping[str, Any] | None = None, **metadata: Any) -> None:
@@ -142,6 +136,29 @@ def test_cluster_pool_gives_the_predicted_blocks(audit: Audit) -> None:
             lambda: blocks(testbed.client.get(f"{NODES}/late")), "the waiting Node is served by an operator that starts"
         )
         assert predicted(testbed) == 0
+        grow_cluster_pool(testbed)
+
+
+def grow_cluster_pool(testbed: Testbed) -> None:
+    """Full again, and further CIDRs: the Node that waits is served by them, and nobody else loses a block."""
+    create(testbed, "later")
+    assert error(decided(testbed, "later")) == "allocator full"
+    before = {one["metadata"]["name"]: blocks(one) for one in testbed.client.list(NODES)}
+    options = {"kubeconfig": str(testbed.kubeconfig), "add_pool_cidrs": ["10.61.0.0/29"]}
+    done = answer(cilium_config, **options)
+    (grown,) = done["pool_growth"]
+    assert done["components"] == ["operator"] and done["changed"], done
+    assert (grown["blocks_added"], grown["free"], grown["waiting"]) == (2, 0, ["later"])
+    (key,) = done["change"]
+    spec = dataclasses.replace(testbed.cilium.spec, config={key: done["change"][key]["after"]})
+    testbed.cilium.stop()
+    testbed.cilium = CiliumOperator(testbed.directory, spec, testbed.control_plane)
+    testbed.cilium.start_process()
+    wait(lambda: blocks(testbed.client.get(f"{NODES}/later")), "a block of the CIDR that was appended")
+    after = {one["metadata"]["name"]: blocks(one) for one in testbed.client.list(NODES)}
+    assert after.pop("later")[0] in ("10.61.0.0/30", "10.61.0.4/30") and before.pop("later") == []
+    assert after == before
+    assert predicted(testbed) == 1 and not answer(cilium_config, **options)["changed"]
 
 
 def test_blocks_that_the_operator_does_not_book_are_given_away_twice(audit: Audit) -> None:
@@ -215,3 +232,19 @@ def test_multi_pool_gives_the_predicted_blocks(audit: Audit) -> None:
         testbed.client.delete(f"{NODES}/two")
         served = wait(lambda: (found := testbed.client.get(f"{NODES}/greedy")) and len(blocks(found)) == 3, "retry")
         assert served and predicted(testbed, "default") == 0
+
+        # and serves out of a CIDR that is appended, without a start
+        ask("later", 2)
+        assert "pool empty" in wait(lambda: error(testbed.client.get(f"{NODES}/later")), "the refusal")
+        before = {one["metadata"]["name"]: blocks(one) for one in testbed.client.list(NODES)}
+        options = {"kubeconfig": str(testbed.kubeconfig), "add_cidrs": ["10.62.0.0/29"]}
+        assert (
+            "overlaps 10.61.0.0/28" in answer(cilium_pod_ip_pool, **{**options, "add_cidrs": ["10.61.0.8/29"]})["msg"]
+        )
+        done = answer(cilium_pod_ip_pool, **options)
+        assert done["change"]["ipv4"]["after"] == ["10.61.0.0/28", "10.62.0.0/29"], done
+        assert done["pool_growth"][0]["waiting"] == ["later"]
+        wait(lambda: blocks(testbed.client.get(f"{NODES}/later")), "a block of the CIDR that was appended")
+        after = {one["metadata"]["name"]: blocks(one) for one in testbed.client.list(NODES)}
+        assert after.pop("later")[0] in ("10.62.0.0/30", "10.62.0.4/30") and before.pop("later") == []
+        assert after == before and not answer(cilium_pod_ip_pool, **options)["changed"]

@@ -39,7 +39,9 @@ def is_same(key: str, owner: str, configured: str, running: str, release: Releas
 
     Durations, numbers and truth values are compared by what they mean: a program prints them in its own way.
     """
-    form = next((one for one in forms_in(key, release) if one.owner == owner), None)
+    forms = forms_in(key, release)
+    # a key that a program reads without listing it (``labels``) is of the kind that it has for the other one
+    form = next((one for one in forms if one.owner == owner), next(iter(forms), None))
     kind = form.kind if form is not None else "string"
     left: object
     right: object
@@ -52,10 +54,15 @@ def is_same(key: str, owner: str, configured: str, running: str, release: Releas
     elif kind == "float":
         left, right = _real(configured), _real(running)
     elif kind in ("list", "map"):
-        return True if configured.strip() == running.strip() else None
+        # white space parts them in the ConfigMap, a comma in the log
+        return True if _parts(configured) == _parts(running) else None
     else:
         left, right = configured.strip(), running.strip()
     return None if left is None or right is None else left == right
+
+
+def _parts(text: str) -> list[str]:
+    return text.replace(",", " ").split()
 
 
 def _real(text: str) -> float | None:

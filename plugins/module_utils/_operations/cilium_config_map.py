@@ -22,7 +22,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cilium_confi
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.timestamps import moment
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import ApiError, InputError, RefusedError
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cilium_config_memory import (
-    ANNOTATION,
+    RESTORED,
     Memory,
     memory_of,
 )
@@ -48,6 +48,15 @@ class ConfigMap:
     def memory(self) -> Memory:
         """What it had before we changed it. Raises RefusedError when that is damaged."""
         return memory_of(self.obj["metadata"])
+
+    @property
+    def restored_at(self) -> datetime.datetime | None:
+        """When whoever has noted last which keys were put back has written last; None where nothing tells."""
+        for one in self.obj["metadata"].get("managedFields") or ():
+            fields = ((one.get("fieldsV1") or {}).get("f:metadata") or {}).get("f:annotations") or {}
+            if f"f:{RESTORED}" in fields:
+                return moment(one.get("time"))
+        return None
 
     def changed_at(self, keys: Collection[str] = ()) -> str:
         """When whoever owns ``keys`` has written last, in UTC; for no keys, or one that nobody owns, the last change at all.
@@ -114,7 +123,7 @@ class CiliumConfigMap:
     def _patch(self, current: ConfigMap, change: Change, memory: Memory) -> dict[str, t.Any]:
         metadata = current.obj["metadata"]
         guard = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
-        return {"metadata": {**guard, "annotations": {ANNOTATION: memory.text()}}, "data": dict(change)}
+        return {"metadata": {**guard, "annotations": memory.annotations()}, "data": dict(change)}
 
     def _require_same(self, seen: ConfigMap, current: ConfigMap) -> None:
         keys = sorted(key for key in {*seen.data, *current.data} if seen.data.get(key) != current.data.get(key))

@@ -42,7 +42,9 @@ class ConfigPlan:
     def memory(self, change: Change, now: str, reason: str, *, remember: bool) -> Memory:
         """What is remembered afterwards. ``remember`` off forgets the keys: what they get now is how they are to stay."""
         known = self.seen.memory
-        if self.restores or not remember:
+        if self.restores:
+            return known.without(self.keys, now)
+        if not remember:
             return known.without(self.keys)
         return known.with_change(self.seen.data, change, now, reason)
 

@@ -135,13 +135,21 @@ def write_pod_ip_pool(client: KubeClient, plan: PodIpPoolPlan, *, dry_run: bool 
         ) from error
 
 
+def change_of(plan: PodIpPoolPlan) -> dict[str, dict[str, list[str]]]:
+    """{ipv4 or ipv6: all CIDRs before and after} of the families that change."""
+    spec = plan.obj.get("spec") or {}
+    return {
+        family: {"before": [str(one) for one in (spec.get(family) or {}).get("cidrs") or ()], "after": cidrs}
+        for family, cidrs in sorted(plan.cidrs.items())
+    }
+
+
 def diff_of_pool(plan: PodIpPoolPlan) -> dict[str, str]:
     """Before and after of its CIDRs, a line each."""
     header = f"CiliumPodIPPool {plan.obj['metadata']['name']}"
-    spec = plan.obj.get("spec") or {}
+    change = change_of(plan)
 
-    def lines(lists: Mapping[str, Sequence[str]]) -> str:
-        return "".join(f"{family}: {cidr}\n" for family in sorted(lists) for cidr in lists[family])
+    def lines(when: str) -> str:
+        return "".join(f"{family}: {cidr}\n" for family, lists in change.items() for cidr in lists[when])
 
-    before = {family: [str(one) for one in (spec.get(family) or {}).get("cidrs") or ()] for family in plan.cidrs}
-    return {"before_header": header, "after_header": header, "before": lines(before), "after": lines(plan.cidrs)}
+    return {"before_header": header, "after_header": header, "before": lines("before"), "after": lines("after")}

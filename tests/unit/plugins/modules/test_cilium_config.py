@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
-from unit.fake_api import FakeApi
+from unit.fake_api import FakeApi, Fault
 
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cilium_config_memory import RESTORED
 from ansible_collections.podnet.upkeep.plugins.modules import cilium_config, cilium_config_info, workload_rollout
 
 NS = "/api/v1/namespaces/kube-system"
@@ -109,6 +111,30 @@ def test_a_risk_is_taken_by_its_name(api: FakeApi, capsys: pytest.CaptureFixture
     assert run(cilium_config, api, capsys, **options, accepted_risks=["harmful-value"])["changed"]
 
 
+def test_a_restore_that_was_interrupted(api: FakeApi, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is remembered any more, and yet it is known who has to restart: until all of them have started since."""
+    agent = {"name": "cilium-1", "labels": {"k8s-app": "cilium"}, "creationTimestamp": "2026-11-01T05:00:00Z"}
+    api.store.add(f"{NS}/pods", {"metadata": agent, "spec": {"nodeName": "w1"}, "status": {"phase": "Running"}})
+    run(cilium_config, api, capsys, values={"bpf-policy-map-max": 32768})
+    run(cilium_config, api, capsys, profile="faster_identity_gc")
+    back = run(cilium_config, api, capsys, state="restored")
+    assert back["changed"] and back["components"] == ["operator", "agents"]
+    again = run(cilium_config, api, capsys, state="restored")
+    assert not again["changed"] and again["components"] == ["operator", "agents"]
+    started = (datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=10)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    api.store.objects[f"{NS}/pods/cilium-operator-1"]["metadata"]["creationTimestamp"] = started
+    again = run(cilium_config, api, capsys, state="restored")
+    assert again["components"] == ["agents"] and set(again["restart"]) == {"bpf-policy-map-max"}
+    # another change does not make it forgotten, and takes it along
+    other = run(cilium_config, api, capsys, values={"identity-gc-rate-limit": 9000})
+    assert other["components"] == ["operator", "agents"]
+    api.store.objects[f"{NS}/pods/cilium-1"]["metadata"]["creationTimestamp"] = started
+    assert run(cilium_config, api, capsys, values={"identity-gc-rate-limit": 9000})["components"] == ["operator"]
+    last = run(cilium_config, api, capsys, state="restored")
+    assert last["components"] == ["operator"]
+    assert set(json.loads(api.store.objects[CONFIG]["metadata"]["annotations"][RESTORED])) == {"identity-gc-rate-limit"}
+
+
 def test_info(api: FakeApi, capsys: pytest.CaptureFixture[str]) -> None:
     """The operator is older than the change, and its log cannot be read here."""
     answer = run(cilium_config_info, api, capsys, keys=["identity-gc-interval", "nobody"])
@@ -120,6 +146,33 @@ def test_info(api: FakeApi, capsys: pytest.CaptureFixture[str]) -> None:
     assert answer["in_force"] and answer["operator_pods"][0]["known_by"] == "start"
     api.store.objects[CONFIG]["data"]["identity-gc-interval"] = "600"
     assert run(cilium_config_info, api, capsys)["would_not_start"]["operator"]
+
+
+@pytest.mark.parametrize(
+    ("log", "known_by", "in_force"),
+    [
+        ("  --labels='!foo,k8s:!bar'\n  --bpf-policy-map-max='32768'\n", "log", True),
+        ("  --labels='!foo,k8s:!bar'\n  --bpf-policy-map-max='16384'\n", "start", False),
+        ("  --bpf-policy-map-max='0x8000'\n", "start", True),
+        ("", "start", True),
+    ],
+)
+def test_agents_are_asked_by_their_logs(
+    log: str, known_by: str, in_force: bool, api: FakeApi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Those that started since: one that says another value is not in force, one that says nothing is believed."""
+    api.store.objects[CONFIG]["data"].update({"bpf-policy-map-max": "32768", "labels": "!foo k8s:!bar"})
+    ready = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+    for number in range(5):
+        agent = {"name": f"cilium-{number}", "labels": {"k8s-app": "cilium"}}
+        agent["creationTimestamp"] = "2026-11-01T06:00:09Z"  # type: ignore[assignment]
+        api.store.add(f"{NS}/pods", {"metadata": agent, "spec": {"nodeName": f"w{number}"}, "status": ready})
+    api.faults = [Fault("GET", r"pods/cilium-\d/log", 200, log, times=9)]
+    answer = run(cilium_config_info, api, capsys, keys=["bpf-policy-map-max", "labels"])
+    agents = answer["agents"]
+    assert (agents["known_by"], agents["in_force"], answer["in_force"]) == (known_by, in_force, in_force)
+    assert [one["node"] for one in agents["asked"]] == ["w0", "w2", "w4"]
+    assert [one["different"] for one in agents["asked"]] == [[] if in_force else ["bpf-policy-map-max"]] * 3
 
 
 @pytest.mark.parametrize(

@@ -158,7 +158,8 @@ def test_a_pod_ip_pool_grows(api: FakeApi, capsys: pytest.CaptureFixture[str]) -
     assert answer["changed"] and "+" not in answer["diff"]["before"]
     answer = run(cilium_pod_ip_pool, api, capsys, add_cidrs=["10.61.0.0/22"])
     assert set(yaml.safe_load(cilium_pod_ip_pool.RETURN)) - {"refusals"} <= set(answer), answer
-    assert answer["cidrs"] == {"ipv4": ["10.60.0.0/22", "10.61.0.0/22"]} and answer["made_by_operator"]
+    lists = {"before": ["10.60.0.0/22"], "after": ["10.60.0.0/22", "10.61.0.0/22"]}
+    assert answer["change"] == {"ipv4": lists} and answer["made_by_operator"]
     spec = api.store.objects[f"{POOLS}/default"]["spec"]
     assert spec == {"ipv4": {"cidrs": ["10.60.0.0/22", "10.61.0.0/22"], "maskSize": 24}}
     assert answer["diff"]["after"] == "ipv4: 10.60.0.0/22\nipv4: 10.61.0.0/22\n"

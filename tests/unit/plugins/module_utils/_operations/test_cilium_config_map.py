@@ -22,6 +22,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cilium_c
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cilium_config_memory import (
     ANNOTATION,
+    RESTORED,
     Memory,
     memory_of,
 )
@@ -80,7 +81,11 @@ def test_there_and_back(config: FakeApi, client: KubeClient) -> None:
     assert set(memory_of(obj(config)["metadata"]).keys) == {"identity-gc-interval", "identity-gc-rate-limit", "odd"}
     restored(client)
     assert obj(config)["data"] == DATA
-    assert obj(config)["metadata"]["annotations"] == {"note": "keep"}
+    annotations = obj(config)["metadata"]["annotations"]
+    assert set(annotations) == {"note", RESTORED}
+    assert set(json.loads(annotations[RESTORED])) == {"identity-gc-interval", "identity-gc-rate-limit", "odd"}
+    present(client, {"odd": "x"})
+    assert set(memory_of(obj(config)["metadata"]).restored) == {"identity-gc-interval", "identity-gc-rate-limit"}
 
 
 def test_one_write_for_data_and_memory(config: FakeApi, client: KubeClient) -> None:
