@@ -12,7 +12,7 @@ description:
     choices, defaults and required options are taken over.
   - AWX gives answers as texts, so a boolean, a list or a mapping is asked for under the name C(answer_<option>). The filter
     P(podnet.upkeep.awx_answers#filter) makes what turns such an answer into the option.
-  - Passwords (C(no_log)) and numbers without a default are left out.
+  - Passwords (C(no_log)) and options that are neither required nor have a default are left out.
 author:
   - podnet.upkeep contributors (@podnet-upkeep)
 version_added: 0.1.0
@@ -30,7 +30,7 @@ options:
     type: str
     default: ""
   excluded:
-    description: Regular expressions. An option whose name matches one of them is not asked for.
+    description: Regular expressions. An option whose name matches one of them is not asked for, unless it is required.
     type: list
     elements: str
     default: []

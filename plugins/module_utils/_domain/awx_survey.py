@@ -41,10 +41,12 @@ def _kind(spec: Spec) -> str:
 
 
 def _is_asked(name: str, spec: Spec, excluded: Sequence[re.Pattern[str]]) -> bool:
-    if spec.get("no_log") or any(pattern.search(name) for pattern in excluded):
+    if spec.get("no_log"):
         return False
-    # an empty answer to a number would reach the role as an empty text
-    return not (_kind(spec) in ("int", "float") and spec.get("default") is None and not spec.get("required"))
+    if spec.get("required"):
+        return True
+    # AWX hands over an empty text where nothing was answered, which is not the same as an option that is not set
+    return spec.get("default") is not None and not any(pattern.search(name) for pattern in excluded)
 
 
 def _needs_conversion(spec: Spec) -> bool:
@@ -81,15 +83,17 @@ def _default(spec: Spec) -> t.Any:
 
 def _question(name: str, spec: Spec) -> dict[str, t.Any]:
     kind = _kind(spec)
-    choices = [str(choice) for choice in spec.get("choices") or [] if str(choice)]
+    choices = [str(choice) for choice in spec.get("choices") or []]
+    required = bool(spec.get("required", False))
     question: dict[str, t.Any] = {
         "question_name": name,
         "question_description": plain_text(spec.get("description")),
-        "required": bool(spec.get("required", False)),
+        "required": required,
         "variable": variable(name, spec),
-        "default": _default(spec),
         "new_question": False,
     }
+    if not required:
+        question["default"] = _default(spec)
     if kind == "bool":
         return {**question, "type": "multiplechoice", "choices": ["true", "false"]}
     if choices and kind not in ("int", "float"):
@@ -101,8 +105,8 @@ def _question(name: str, spec: Spec) -> dict[str, t.Any]:
     if kind in ("list", "dict"):
         form = " One entry in each line." if kind == "list" and not _compound_list(spec) else " As JSON or YAML."
         question["question_description"] += form
-        return {**question, "type": "textarea", "min": 0, "max": _AREA_LENGTH}
-    return {**question, "type": "text", "min": 0, "max": _TEXT_LENGTH}
+        return {**question, "type": "textarea", "min": int(required), "max": _AREA_LENGTH}
+    return {**question, "type": "text", "min": int(required), "max": _TEXT_LENGTH}
 
 
 def _patterns(excluded: Sequence[str]) -> list[re.Pattern[str]]:
@@ -126,7 +130,7 @@ def _asked(options: Mapping[str, Spec], excluded: Sequence[str]) -> Iterator[tup
 def survey(options: Mapping[str, Spec], title: str, description: str, excluded: Sequence[str]) -> dict[str, t.Any]:
     """Survey for an entry point of a role.
 
-    In: its options as in ``argument_specs``, and patterns of names that are not asked for. Out: what AWX takes as
+    In: its options as in ``argument_specs``, and patterns of names that are not asked for, unless they are required. Out: what AWX takes as
     ``survey_spec``; an empty mapping, which is no survey for AWX either, where nothing is left to ask. Passwords
     (``no_log``) are never asked for, because a credential has them. Raises InputError.
     """
@@ -136,21 +140,38 @@ def survey(options: Mapping[str, Spec], title: str, description: str, excluded: 
     return {"name": title, "description": description, "spec": questions} if questions else {}
 
 
+def _literal(name: str, value: t.Any) -> str:
+    """``value`` as a template writes it. ansible-core doubles backslashes in templates, so there are none. Raises InputError."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool | int | float):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        items = [f"{_literal(name, key)}: {_literal(name, item)}" for key, item in value.items()]
+        return "{" + ", ".join(items) + "}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "[" + ", ".join(_literal(name, item) for item in value) + "]"
+    text = str(value)
+    quote = "'" if "'" not in text else '"'
+    if quote in text or "\\" in text:
+        raise InputError(f"the default of {name} has both kinds of quotes or a backslash; exclude this option")
+    return quote + text + quote
+
+
 def _expression(name: str, spec: Spec) -> str:
-    answer = f"{_PREFIX}{name}"
-    default = json.dumps(_default(spec))
+    default = spec.get("default")
     if _kind(spec) == "bool":
-        return f"{{{{ {answer} | default({default}) | string | default({default}, true) | bool }}}}"
+        answer, usual = _PREFIX + name, _literal(name, _default(spec) or "false")
+        return f"{{{{ {answer} | default({usual}) | string | default({usual}, true) | bool }}}}"
+    empty: t.Any = {} if _kind(spec) == "dict" else []
+    answer = f"({_PREFIX}{name} | default({_literal(name, default if default else empty)}))"
     if _kind(spec) == "dict" or _compound_list(spec):
-        empty = json.dumps("{}" if _kind(spec) == "dict" else "[]")
-        return (
-            f"{{{{ ({answer} | default({default}) | default({empty}, true) | from_yaml)"
-            f" if {answer} | default('') is string else {answer} }}}}"
-        )
+        usual = "'{}'" if _kind(spec) == "dict" else "'[]'"
+        return f"{{{{ ({answer} | default({usual}, true) | from_yaml) if {answer} is string else {answer} }}}}"
     number = {"int": " | map('int')", "float": " | map('float')"}.get(str(spec.get("elements", "")), "")
     return (
-        f"{{{{ [{answer} | default({default})] | flatten | map('string') | map('split', '\\n') | flatten"
-        f" | map('trim') | select{number} | list }}}}"
+        f"{{{{ ({answer}.splitlines() if {answer} is string else {answer})"
+        f" | map('string') | map('trim') | select{number} | list }}}}"
     )
 
 

@@ -47,7 +47,8 @@ def _numbers(counts: Mapping[str, t.Any]) -> dict[str, int | float]:
 def _grouped(findings: Sequence[Mapping[str, t.Any]]) -> tuple[list[dict[str, t.Any]], dict[str, dict[str, t.Any]]]:
     """Findings by kind, worst first, and what each playbook would mend."""
     kinds: dict[str, dict[str, t.Any]] = {}
-    remedies: dict[str, dict[str, t.Any]] = {}
+    # names in the order of findings, each once
+    remedies: dict[str, dict[str, dict[str, None]]] = {}
     for finding in findings:
         identifier = _short(finding.get("id", ""))
         subject = finding.get("subject") or {}
@@ -68,14 +69,13 @@ def _grouped(findings: Sequence[Mapping[str, t.Any]]) -> tuple[list[dict[str, t.
         if name:
             kind["subjects"].append(_short(name))
         if playbook:
-            remedy = remedies.setdefault(playbook, {"findings": [], "hosts": []})
-            if identifier not in remedy["findings"]:
-                remedy["findings"].append(identifier)
-            if subject.get("kind") == "Node" and subject.get("name") and subject["name"] not in remedy["hosts"]:
-                remedy["hosts"].append(_short(subject["name"]))
+            remedy = remedies.setdefault(playbook, {"findings": {}, "hosts": {}})
+            remedy["findings"][identifier] = None
+            if subject.get("kind") == "Node" and subject.get("name"):
+                remedy["hosts"][_short(subject["name"])] = None
     order = {severity: place for place, severity in enumerate(_SEVERITIES)}
     ordered = sorted(kinds.values(), key=lambda kind: order.get(kind["severity"], len(order)))
-    return ordered, remedies
+    return ordered, {name: {key: list(names) for key, names in remedy.items()} for name, remedy in remedies.items()}
 
 
 def _lists(summary: Mapping[str, t.Any]) -> list[tuple[str, list[t.Any]]]:
@@ -83,21 +83,22 @@ def _lists(summary: Mapping[str, t.Any]) -> list[tuple[str, list[t.Any]]]:
     lists: list[tuple[str, list[t.Any]]] = [("hosts", summary["hosts"])]
     lists += [("subjects", kind["subjects"]) for kind in summary["findings"]]
     for remedy in summary["remedies"].values():
-        lists += [("hosts", remedy["hosts"]), ("findings", remedy["findings"])]
+        lists += [("hosts", remedy["hosts"]), ("ids", remedy["findings"])]
     return [*lists, ("findings", summary["findings"])]
 
 
 def _cut(summary: dict[str, t.Any], longest: int, what: Sequence[str]) -> None:
     for name, entries in _lists(summary):
         if name in what and len(entries) > longest:
-            summary["omitted"][name] += len(entries) - longest
+            if name in summary["omitted"]:
+                summary["omitted"][name] += len(entries) - longest
             del entries[longest:]
 
 
 def _fit(summary: dict[str, t.Any], max_bytes: int) -> None:
     """Cut lists until the summary fits: names first, because kinds of findings say more."""
-    _cut(summary, LONGEST_LIST, ("hosts", "subjects", "findings"))
-    for what in (("hosts", "subjects"), ("findings",)):
+    _cut(summary, LONGEST_LIST, ("subjects", "hosts", "findings", "ids"))
+    for what in (("subjects",), ("hosts",), ("findings", "ids")):
         longest = LONGEST_LIST
         while size(summary) > max_bytes and longest:
             longest //= 2
