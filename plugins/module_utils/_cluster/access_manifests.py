@@ -40,42 +40,49 @@ class AccessOptions:
         return f"system:serviceaccount:{self.namespace}:{self.name}"
 
     @property
+    def component(self) -> str:
+        """What tells the objects of several kinds of access with one name apart."""
+        return "audit-access"
+
+    @property
     def labels(self) -> dict[str, str]:
         """By these the objects are found again."""
         return {
             "app.kubernetes.io/managed-by": "podnet.upkeep",
-            "app.kubernetes.io/component": "audit-access",
+            "app.kubernetes.io/component": self.component,
             "app.kubernetes.io/instance": self.name,
         }
 
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Namespaces in which a CNI may have its objects."""
+        return (_SYSTEM, *(one for one in self.cni_namespaces if one != _SYSTEM))
 
-def cluster_rules() -> list[Object]:
-    """Rules of the ClusterRole."""
-    return [one.rule() for one in PERMISSIONS.values() if not one.namespace]
+    def cluster_rules(self) -> list[Object]:
+        """Rules of the ClusterRole."""
+        return [one.rule() for one in PERMISSIONS.values() if not one.namespace]
 
-
-def namespaced_rules(options: AccessOptions) -> dict[str, list[Object]]:
-    """{namespace: rules of the Role in it}."""
-    places = (_SYSTEM, *(one for one in options.cni_namespaces if one != _SYSTEM))
-    found: dict[str, list[Object]] = {place: [] for place in places}
-    for permission in PERMISSIONS.values():
-        if permission.namespace:
-            for place in places if permission.also_in else (permission.namespace,):
-                found.setdefault(place, []).append(permission.rule())
-    for feature in FEATURES:
-        if feature in options.features:
-            for place in places:
-                found[place].append(FEATURE_PERMISSIONS[feature].rule())
-    return found
+    def namespaced_rules(self) -> dict[str, list[Object]]:
+        """{namespace: rules of the Role in it}."""
+        found: dict[str, list[Object]] = {place: [] for place in self.places}
+        for permission in PERMISSIONS.values():
+            if permission.namespace:
+                for place in self.places if permission.also_in else (permission.namespace,):
+                    found.setdefault(place, []).append(permission.rule())
+        for feature in FEATURES:
+            if feature in self.features:
+                for place in self.places:
+                    found[place].append(FEATURE_PERMISSIONS[feature].rule())
+        return found
 
 
 def manifests(options: AccessOptions) -> list[Object]:
     """All objects, in the order in which they are to be created."""
     made = [
         {**_head("v1", "ServiceAccount", options, options.namespace), "automountServiceAccountToken": False},
-        {**_head(f"{RBAC}/v1", "ClusterRole", options), "rules": cluster_rules()},
+        {**_head(f"{RBAC}/v1", "ClusterRole", options), "rules": options.cluster_rules()},
     ]
-    places = namespaced_rules(options)
+    places = options.namespaced_rules()
     made += [{**_head(f"{RBAC}/v1", "Role", options, place), "rules": rules} for place, rules in places.items()]
     made.append(_binding("ClusterRoleBinding", options))
     made += [_binding("RoleBinding", options, place) for place in places]

@@ -1,0 +1,418 @@
+# Copyright: (c) 2026, podnet.upkeep contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# For internal use of this collection only; the interface may change in any release.
+"""What each playbook must be allowed to do, one rule for each verb of each kind of object, and why.
+
+The one table from which Roles, manifests, the guide and the question at the start of a playbook are drawn. That a playbook
+uses all of it and nothing else is shown on a real API server by its audit log (tests/integration/test_playbook_access.py).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.permissions import (
+    FEATURE_PERMISSIONS,
+    PERMISSIONS,
+)
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.resources import (
+    NODE_CIDR_RESOURCES,
+    NODE_LEASES_NAMESPACE,
+)
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cluster_preflight import (
+    PERMISSIONS as OF_A_REGISTRATION,
+)
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.refusals_removal import (
+    PERMISSIONS as OF_A_REMOVAL,
+)
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_neighbours import NODE_RUNS, PREFIX
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_permissions import run_permissions
+
+#: Where a rule holds. CLUSTER: everywhere, by a ClusterRole. The others are namespaces, and a Role in each is enough.
+CLUSTER: t.Final = ""
+SYSTEM: t.Final = "kube-system"
+CNI: t.Final = "<cni>"  # kube-system, and where else Cilium or flannel have their objects
+RUN: t.Final = "<run>"  # where lock and journal are
+PROBE: t.Final = "<probe>"  # where a probe pod is made
+INSTALL: t.Final = "<install>"  # where objects are installed
+_RBAC: t.Final = "rbac.authorization.k8s.io"
+_CILIUM: t.Final = "cilium.io"
+_READING: t.Final = frozenset({"get", "list", "watch"})
+Triple = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One verb for one kind of object. ``resource`` may be ``pods/eviction``.
+
+    ``names``: the only objects it is needed for. ``where``: see above. ``when``: the only case in which it is used, in words;
+    empty: in every run that has something to do. ``planned``: also a plan (check mode) needs it. ``feature``: only with it.
+    """
+
+    verb: str
+    resource: str
+    group: str = ""
+    names: tuple[str, ...] = ()
+    where: str = CLUSTER
+    why: str = ""
+    when: str = ""
+    planned: bool = False
+    feature: str = ""
+
+    @property
+    def triple(self) -> Triple:
+        """(group, resource, verb): what the audit log of an API server tells apart."""
+        return self.group, self.resource, self.verb
+
+    @property
+    def for_planning(self) -> bool:
+        """Whether a plan needs it."""
+        return self.planned or self.verb in _READING
+
+    @property
+    def words(self) -> str:
+        """For a sentence: ``patch leases.coordination.k8s.io``."""
+        kind, _slash, part = self.resource.partition("/")
+        return f"{self.verb} {kind}{f'.{self.group}' if self.group else ''}{f'/{part}' if part else ''}"
+
+    def rule(self) -> dict[str, t.Any]:
+        """As RBAC writes it."""
+        named = {"resourceNames": list(self.names)} if self.names else {}
+        return {"apiGroups": [self.group], "resources": [self.resource], "verbs": [self.verb], **named}
+
+
+def _reads(*kinds: str) -> tuple[Rule, ...]:
+    """Objects that are read for a picture of the cluster."""
+    found = []
+    for kind in kinds:
+        one = PERMISSIONS[kind]
+        where = CNI if one.also_in else one.namespace or CLUSTER
+        found.append(Rule(one.verb, one.resource, one.group, one.names, where, f"Unknown without it: {one.without}."))
+    return tuple(found)
+
+
+def _features() -> tuple[Rule, ...]:
+    return tuple(
+        Rule(verb, one.resource, one.group, (), CNI, f"Unknown without it: {one.without}.", feature=feature)
+        for feature, one in FEATURE_PERMISSIONS.items()
+        for verb in (one.verb, *one.more_verbs)
+    )
+
+
+_WHY_OF_LOCK: t.Final = {
+    "leases": "The lock: two runs never meet. It is also how the API server is asked for its time.",
+    "configmaps": "The journal of the run, and its switch stop.",
+    "secrets": "Before-images of Nodes.",
+}
+
+
+def _lock(
+    name: str, *, images: bool = False, beside: Iterable[str] = NODE_RUNS, clock: bool = True
+) -> tuple[Rule, ...]:
+    """Lock and journal of the run ``name``, and a look at the locks of the runs that it does not run ``beside``."""
+    others = tuple(f"{PREFIX}{one}" for one in sorted(beside) if one != name)
+    found = []
+    for one in run_permissions(name):
+        if one.resource == "secrets" and not images:
+            continue
+        names = (one.name,) if one.name else ()
+        if one.resource in ("leases", "configmaps") and one.verb == "get":
+            names += others
+        planned = clock and (one.resource, one.verb) == ("leases", "create")
+        why = _WHY_OF_LOCK[one.resource]
+        found.append(Rule(one.verb, one.resource, one.group, names, RUN, why, planned=planned))
+    return tuple(found)
+
+
+def _plain(permissions: Iterable[tuple[str, str, str, str]], when: Mapping[Triple, str]) -> tuple[Rule, ...]:
+    """Those that a plan asks the API server for in all namespaces."""
+    found = []
+    for verb, resource, group, part in permissions:
+        one = Rule(verb, f"{resource}/{part}" if part else resource, group, why=_OF_NODES.get(resource, ""))
+        found.append(dataclasses.replace(one, when=when.get(one.triple, "")))
+    return tuple(found)
+
+
+_CLEAN_UPS: t.Final = ("clean-cilium-nodes", "clean-endpoints", "clean-identities", "clean-stale-pods")
+_OF_NODES: t.Final = {
+    "nodes": "Nodes are planned, cordoned, deleted and made anew.",
+    "namespaces": "The uid of kube-system tells clusters apart.",
+    "pods": "Pods are counted, evicted where they must, and a probe is made and removed.",
+    "events": "Why a pod could not start.",
+    "configmaps": "Settings of the CNI and of the allocator, and the status of a Cluster Autoscaler.",
+    "persistentvolumeclaims": "Whether a volume ties a pod to the machine.",
+    "daemonsets": "Which CNI runs, and whose pods a drain leaves.",
+    "deployments": "Whether pods come back elsewhere.",
+    "statefulsets": "Whether pods come back elsewhere.",
+    "poddisruptionbudgets": "What may be evicted at once.",
+    "leases": "Who leads the controllers, whether a kubelet is alive, and whether its Lease is gone with its Node.",
+    "endpointslices": "Which addresses Services hold.",
+    "validatingwebhookconfigurations": "Webhooks that could refuse a Node or a pod.",
+    "mutatingwebhookconfigurations": "Webhooks that could change a Node or a pod.",
+    "csinodes": "Whether it is gone with its Node.",
+    "ciliumnodes": "Whether it is gone with its Node, or agrees with it.",
+    "volumeattachments": "Whether volumes are still attached to the machine.",
+    "apiservices": "Whether garbage collection works.",
+}
+_GET_CLAIMS: t.Final[Triple] = ("", "persistentvolumeclaims", "get")
+_WITH_VOLUMES: t.Final = "pods with volumes"
+
+_NOT_BESIDE_CILIUM: t.Final = NODE_RUNS | {"maintain-kvstore"}
+_CLUSTER_UID = Rule(
+    "get", "namespaces", names=(SYSTEM,), why="The uid of kube-system names the cluster in the journal."
+)
+_DISRUPTION = (
+    Rule("list", "poddisruptionbudgets", "policy", why="What may be evicted at once."),
+    Rule("list", "persistentvolumeclaims", why="Where the volumes of pods tie them to."),
+    Rule("list", "persistentvolumes", why="Where the volumes of pods tie them to."),
+)
+_RESTART_OPERATOR = (
+    Rule(
+        "patch", "deployments", "apps", ("cilium-operator",), CNI, "To restart the operator, and to give it replicas."
+    ),
+    *_reads("pods"),
+)
+_BUDGETS = (
+    Rule("list", "poddisruptionbudgets", "policy", why="What may be evicted at once."),
+    Rule("list", "deployments", "apps", why="Whose pods a budget counts."),
+    Rule("list", "statefulsets", "apps", why="Whose pods a budget counts."),
+)
+_CHANGE_SETTINGS = Rule("patch", "configmaps", names=("cilium-config",), where=CNI, why="To change settings of Cilium.")
+_SETTINGS = _reads("nodes", "daemonsets", "configmaps", "leases", "deployments", "ciliumnodeconfigs")
+_IDENTITIES = _reads(
+    *("nodes", "daemonsets", "configmaps", "leases", "deployments", "clusterroles", "ciliumnodeconfigs", "namespaces"),
+    *("ciliumidentities", "ciliumendpoints", "ciliumendpointslices", "pods"),
+)
+
+_RETIRE = (
+    *_reads(*NODE_CIDR_RESOURCES),
+    *(
+        Rule(verb, "nodes", why="Nodes are cordoned, drained and deleted, and their uid is compared.")
+        for verb in ("get", "patch", "delete")
+    ),
+    Rule("get", "pods", why="Whether an evicted pod is gone.", when="a pod that takes its time"),
+    Rule("create", "pods/eviction", why="To drain, by the disruption budgets."),
+    Rule("delete", "pods", why="To drain.", when="without eviction, by option"),
+    Rule("get", "persistentvolumeclaims", why="Whether a volume ties a pod to the machine.", when=_WITH_VOLUMES),
+    Rule("get", "daemonsets", "apps", why="Whose pods a drain leaves.", when="pods of DaemonSets"),
+    Rule("get", "leases", "coordination.k8s.io", where=NODE_LEASES_NAMESPACE, why="Whether it is gone with its Node."),
+    Rule("get", "csinodes", "storage.k8s.io", why="Whether it is gone with its Node."),
+    Rule("get", "ciliumnodes", _CILIUM, why="Whether it is gone with its Node."),
+    Rule("list", "volumeattachments", "storage.k8s.io", why="Whether volumes are still attached to the machine."),
+)
+
+_CLEAN_STALE_PODS = (
+    *_reads("nodes", "daemonsets", "configmaps", "pods", "ciliumendpoints"),
+    Rule("get", "pods", why="Each pod is looked at again before it is deleted."),
+    Rule("delete", "pods", why="The act."),
+    _CLUSTER_UID,
+    *_lock("clean-stale-pods"),
+)
+_CLEAN_ENDPOINTS = (
+    *_reads("nodes", "daemonsets", "configmaps", "leases", "deployments", "clusterroles", "pods"),
+    *_reads("ciliumnodes", "ciliumendpoints", "ciliumendpointslices"),
+    Rule("get", "pods", why="Whether the pod of an endpoint is really gone."),
+    Rule("delete", "ciliumendpoints", _CILIUM, why="The act."),
+    _CLUSTER_UID,
+    *_lock("clean-endpoints"),
+)
+_CLEAN_CILIUM_NODES = (
+    *_reads("nodes", "daemonsets", "configmaps", "leases", "deployments", "apiservices", "pods"),
+    *_reads("ciliumnodes", "ciliumendpoints", "ciliumpodippools"),
+    Rule("delete", "ciliumnodes", _CILIUM, why="The act."),
+    _CLUSTER_UID,
+    *_lock("clean-cilium-nodes"),
+)
+_CLEAN_IDENTITIES = (
+    *_IDENTITIES,
+    Rule("patch", "ciliumidentities", _CILIUM, why="To mark identities, as the operator does before it deletes them."),
+    Rule("delete", "ciliumidentities", _CILIUM, why="The act."),
+    _CLUSTER_UID,
+    *_lock("clean-identities"),
+)
+
+_PROBE = (
+    Rule("create", "pods", where=PROBE, why="The pod that proves that new pods get an identity."),
+    Rule("delete", "pods", where=PROBE, why="It is removed again."),
+    Rule("get", "pods", where=PROBE, why="How it is.", when="no CiliumEndpoint within the time of the probe"),
+    Rule("get", "ciliumendpoints", _CILIUM, where=PROBE, why="Whether it has an identity."),
+)
+_MEND_OPERATOR = (
+    Rule("patch", "clusterroles", _RBAC, ("cilium-operator",), why="To give the operator its permissions back."),
+    Rule(
+        "escalate",
+        "clusterroles",
+        _RBAC,
+        ("cilium-operator",),
+        why="Nobody may give a permission that he lacks; this one allows it for this ClusterRole.",
+        when="the operator may not delete identities",
+    ),
+)
+
+
+_ETCD_SECRET = Rule(
+    "get",
+    "secrets",
+    names=("cilium-etcd-secrets",),
+    where=CNI,
+    why="Certificates of the etcd, where they are to be taken from this Secret.",
+    feature="etcd_secret",
+)
+
+
+def _only(rules: Iterable[Rule], when: str) -> tuple[Rule, ...]:
+    """The rules of a step that not every run takes."""
+    return tuple(dataclasses.replace(one, when=one.when or when) for one in rules)
+
+
+def _installs(*kinds: tuple[str, str], where: str = CLUSTER, why: str) -> tuple[Rule, ...]:
+    """Objects (resource, group) that are created, corrected and removed."""
+    absent = "state: absent, or what is not wanted any more"
+    found = []
+    for resource, group in kinds:
+        for verb in ("get", "list", "create", "patch"):
+            when = "they differ" if verb == "patch" else ""
+            found.append(Rule(verb, resource, group, where=where, why=why, when=when))
+        found.append(Rule("delete", resource, group, where=where, why=why, when=absent))
+    return tuple(found)
+
+
+_ACCESS = (
+    Rule("get", "namespaces", why="Whether the namespaces are there."),
+    *_installs(
+        ("serviceaccounts", ""),
+        ("clusterroles", _RBAC),
+        ("clusterrolebindings", _RBAC),
+        ("roles", _RBAC),
+        ("rolebindings", _RBAC),
+        why="What is installed.",
+    ),
+    *(
+        Rule(verb, resource, _RBAC, why="To give permissions that the one who installs does not have himself.")
+        for verb in ("escalate", "bind")
+        for resource in ("clusterroles", "roles")
+    ),
+)
+
+PLAYBOOKS: t.Final[Mapping[str, tuple[Rule, ...]]] = {
+    "audit": (*_reads(*PERMISSIONS), *_features()),
+    "audit_kvstore": (*_reads("daemonsets", "configmaps"), _ETCD_SECRET),
+    "plan_pod_cidr_relief": (*_reads(*NODE_CIDR_RESOURCES, "apiservices"), *_DISRUPTION),
+    "reassign_pod_cidrs": (
+        *_plain(OF_A_REGISTRATION, {_GET_CLAIMS: _WITH_VOLUMES}),
+        *_lock("reassign-pod-cidrs", images=True),
+    ),
+    "retire_nodes": (*_RETIRE, *_DISRUPTION, _CLUSTER_UID, *_lock("retire-nodes", clock=False)),
+    "remove_unreachable_nodes": (
+        *_plain(OF_A_REMOVAL, {_GET_CLAIMS: _WITH_VOLUMES}),
+        *_lock("remove-unreachable-nodes"),
+    ),
+    "clean_stale_pods": _CLEAN_STALE_PODS,
+    "clean_endpoints": _CLEAN_ENDPOINTS,
+    "clean_cilium_nodes": _CLEAN_CILIUM_NODES,
+    "clean_identities": _CLEAN_IDENTITIES,
+    "undo_deletions": (
+        *_reads("ciliumidentities"),
+        Rule("create", "ciliumidentities", _CILIUM, why="To bring identities back."),
+        Rule("get", "ciliumidentities", _CILIUM, why="What became of one.", when="an answer is lost"),
+        *_only(
+            (
+                *_reads("nodes", "ciliumnodes"),
+                Rule("create", "ciliumnodes", _CILIUM, why="To bring CiliumNodes back."),
+                Rule("get", "ciliumnodes", _CILIUM, why="What became of one."),
+            ),
+            "the journal is one of clean_cilium_nodes",
+        ),
+        _CLUSTER_UID,
+        *_lock("undo-deletions", clock=False),
+        Rule(
+            "get",
+            "leases",
+            "coordination.k8s.io",
+            tuple(f"{PREFIX}{one}" for one in _CLEAN_UPS),
+            RUN,
+            "Whether the clean-up that is undone still runs.",
+        ),
+        Rule(
+            "get",
+            "configmaps",
+            names=tuple(f"{PREFIX}{one}" for one in (*_CLEAN_UPS, *sorted(NODE_RUNS))),
+            where=RUN,
+            why="What other runs have left behind.",
+        ),
+    ),
+    "restart_cilium": (
+        *_SETTINGS,
+        *_RESTART_OPERATOR,
+        *_BUDGETS,
+        Rule("get", "daemonsets", "apps", ("cilium",), CNI, "How far the agents are."),
+        Rule("delete", "pods", where=CNI, why="An agent is restarted by deleting its pod."),
+        *_lock("cilium", beside=_NOT_BESIDE_CILIUM),
+    ),
+    "tune_cilium": (
+        *_SETTINGS,
+        *_RESTART_OPERATOR,
+        *_BUDGETS,
+        _CHANGE_SETTINGS,
+        Rule("get", "pods/log", where=CNI, why="Which settings the operator has started with."),
+        *_only(
+            (
+                Rule("get", "daemonsets", "apps", ("cilium",), CNI, "How far the agents are."),
+                Rule("delete", "pods", where=CNI, why="An agent is restarted by deleting its pod."),
+            ),
+            "a setting that agents read is changed",
+        ),
+        *_lock("cilium", beside=_NOT_BESIDE_CILIUM),
+    ),
+    "recover_identities": (
+        *_IDENTITIES,
+        *_reads("ciliumnodes", "ciliumpodippools"),
+        *_RESTART_OPERATOR,
+        _CHANGE_SETTINGS,
+        *_MEND_OPERATOR,
+        *_PROBE,
+        *_lock("cilium", beside=_NOT_BESIDE_CILIUM),
+        *_only(_CLEAN_ENDPOINTS, "dead endpoints are left"),
+        *(dataclasses.replace(one, feature="direct") for one in _only(_CLEAN_IDENTITIES, "waiting was not enough")),
+    ),
+    "maintain_kvstore": (
+        *_reads("daemonsets", "configmaps"),
+        _ETCD_SECRET,
+        Rule("list", "leases", "coordination.k8s.io", where=RUN, why="Which other runs are under way."),
+        *_lock("maintain-kvstore", beside=(), clock=False),
+    ),
+    "install_audit_access": _ACCESS,
+    "install_access": _ACCESS,
+}
+
+
+def rules_of(playbook: str, features: Iterable[str] = ()) -> tuple[Rule, ...]:
+    """What ``playbook`` (without its namespace) needs, each rule once. KeyError for one that is not in the table."""
+    wanted = frozenset(features)
+    found: dict[tuple[str, str, str, str], Rule] = {}
+    for one in PLAYBOOKS[playbook]:
+        if one.feature and one.feature not in wanted:
+            continue
+        key = (*one.triple, one.where)
+        if key in found:
+            found[key] = _joined(found[key], one)
+        else:
+            found[key] = one
+    return tuple(found.values())
+
+
+def _joined(first: Rule, second: Rule) -> Rule:
+    """Two rules for one verb in one place: for all objects where one of them is."""
+    names = tuple(dict.fromkeys((*first.names, *second.names))) if first.names and second.names else ()
+    why = " ".join(dict.fromkeys(filter(None, (first.why, second.why))))
+    planned = first.planned or second.planned
+    return dataclasses.replace(first, names=names, why=why, planned=planned, when=first.when and second.when)
+
+
+def features_of(playbook: str) -> tuple[str, ...]:
+    """Names of what may be asked for besides."""
+    return tuple(dict.fromkeys(one.feature for one in PLAYBOOKS[playbook] if one.feature))

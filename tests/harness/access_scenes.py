@@ -1,0 +1,313 @@
+"""Something to do for each playbook, all in one control plane, so that what each needs to be allowed can be watched.
+
+A scene makes its work anew at each call of ``prepare`` and says the variables of the run. Nothing needs a host.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.audit_access import AuditAccess
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.playbook_access import (
+    PlaybookAccess,
+    name_for,
+)
+from testbed import (
+    CiliumOperatorSpec,
+    ControlPlaneSpec,
+    KwokSpec,
+    Testbed,
+    TestbedSpec,
+    objects,
+    operator_pods,
+    processes,
+)
+from testbed.recordings import agent_answers
+
+from . import cleanup_scene, lone_node
+
+CONFIG = "/api/v1/namespaces/kube-system/configmaps/cilium-config"
+IDENTITIES = "/apis/cilium.io/v2/ciliumidentities"
+#: The operator neither collects identities nor reacts within the time of a test.
+SLOW = {
+    "identity-gc-interval": "0",
+    "identity-heartbeat-timeout": "1s",
+    "identity-management-mode": "operator",
+    "identity-allocation-sync-interval": "1s",
+}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """``prepare(testbed, folder)`` makes the work and gives the variables, without the role's prefix.
+
+    ``features`` are those that the work needs. ``prefix`` is that of the variables where it is not the playbook's name.
+    """
+
+    playbook: str
+    prepare: Callable[[Testbed, Path], Mapping[str, Any]]
+    features: tuple[str, ...] = ()
+    prefix: str = ""
+
+    def variables(self, testbed: Testbed, folder: Path, kubeconfig: Path) -> dict[str, Any]:
+        """Make the work; the variables of the role."""
+        found = {**self.prepare(testbed, folder), "kubeconfig": str(kubeconfig)}
+        return {f"{self.prefix or self.playbook}_{key}": value for key, value in found.items()}
+
+
+@contextmanager
+def up(name: str) -> Iterator[Testbed]:
+    """A control plane that shows its Node, the operator of Cilium as pods, and one agent that answers."""
+    spec = TestbedSpec(
+        name,
+        control_plane=ControlPlaneSpec(cluster_cidrs=("10.146.0.0/16",), control_plane_node="cp1"),
+        cilium=CiliumOperatorSpec(pods=True, config=SLOW, nodes_gc_interval="1h"),
+        kwok=KwokSpec(exec_answers=agent_answers("healthy")),
+    )
+    with Testbed.up(spec) as testbed:
+        testbed.client.apply("/api/v1/nodes/agent-a", objects.node("agent-a", labels=objects.AGENT_NODE))
+        yield testbed
+
+
+def _journals(folder: Path) -> Mapping[str, Any]:
+    return {"journal_path": str(folder / "journals")}
+
+
+def _nothing(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
+    del testbed, folder
+    return {}
+
+
+def _audit(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
+    del testbed
+    return {"output_path": str(folder / "audit.json")}
+
+
+def _relief(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
+    del folder
+    _with_collection(testbed)
+    return {"cluster_cidrs": ["10.146.0.0/15"]}
+
+
+def _etcd(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
+    from testbed import ports
+
+    endpoint = f"http://127.0.0.1:{ports.port(testbed.directory, 'etcd')}"
+    return {"endpoints": [endpoint], "seconds_between_looks": 0.1}
+
+
+def _maintained_etcd(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
+    found = {key: value for key, value in _etcd(testbed, folder).items() if key == "endpoints"}
+    return {**found, "keep_revisions": 10, "min_revisions": 10, "snapshot_dir": str(folder / "snapshots")}
+
+
+def _without_collection(testbed: Testbed) -> None:
+    """The garbage collector of kube-controller-manager would be quicker than the clean-ups."""
+    testbed.control_plane.stop_component(cleanup_scene.KCM)
+
+
+def _with_collection(testbed: Testbed) -> None:
+    if not _runs(testbed):
+        testbed.control_plane.restart_controller_manager()
+        testbed.control_plane.wait_usable()
+
+
+def _runs(testbed: Testbed) -> bool:
+    record = processes.read(testbed.directory, cleanup_scene.KCM)
+    return record is not None and processes.alive(record)
+
+
+def _stale_pods(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
+    _without_collection(testbed)
+    _node(testbed, "n0")
+    for name, phase in (("evicted", "Failed"), ("done", "Succeeded")):
+        cleanup_scene.pod(testbed, f"{name}-{time.monotonic_ns()}", phase)
+    return {**_journals(folder), "min_age": 0}
+
+
+def _node(testbed: Testbed, name: str) -> str:
+    found = testbed.client.find(f"/api/v1/nodes/{name}")
+    if found is None:
+        found = testbed.client.create("/api/v1/nodes", {"metadata": {"name": name}})
+    return str(found["metadata"]["uid"])
+
+
+def _endpoints(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
+    _without_collection(testbed)
+    cleanup_scene.endpoint(testbed, f"gone-{time.monotonic_ns()}", "00000000-0000-4000-8000-000000000000")
+    return {**_journals(folder), "min_age": 0}
+
+
+def _cilium_nodes(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
+    _without_collection(testbed)
+    owner = {"apiVersion": "v1", "kind": "Node", "name": "gone", "uid": "00000000-0000-4000-8000-000000000000"}
+    metadata = {"name": f"gone-{time.monotonic_ns()}", "ownerReferences": [{**owner, "name": "gone"}]}
+    body = {"apiVersion": "cilium.io/v2", "kind": "CiliumNode", "metadata": metadata, "spec": {"ipam": {}}}
+    testbed.client.create(cleanup_scene.CILIUM_NODES, body)
+    return {**_journals(folder), "quarantine": 0, "settle_seconds": 1}
+
+
+def _identities(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
+    _without_collection(testbed)
+    _identity(testbed, 50_000 + time.monotonic_ns() % 10_000)
+    time.sleep(3)  # older than two heartbeat timeouts
+    return {**_journals(folder), "grace": 3, "rate": 0}
+
+
+def _identity(testbed: Testbed, number: int) -> None:
+    labels = {"k8s:app": f"gone-{number}", "k8s:io.kubernetes.pod.namespace": "default"}
+    body = {"apiVersion": "cilium.io/v2", "kind": "CiliumIdentity", "metadata": {"name": str(number)}}
+    testbed.client.create(IDENTITIES, {**body, "security-labels": labels})
+
+
+def _undo(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
+    """What the clean-up of identities has deleted last."""
+    del testbed
+    found = sorted((folder / "journals").rglob("identities-*.jsonl"), key=lambda path: path.stat().st_mtime)
+    return {"journal_path": str(found[-1])}
+
+
+def _first_run(testbed: Testbed, name: str) -> None:
+    """The journal of an earlier run is not there, so that it is made."""
+    path = f"/api/v1/namespaces/kube-system/configmaps/podnet-upkeep-{name}"
+    if testbed.client.find(path) is not None:
+        testbed.client.delete(path)
+
+
+def _restart(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
+    del folder
+    _with_collection(testbed)
+    _first_run(testbed, "cilium")
+    testbed.client.patch(CONFIG, {"data": {"identity-gc-rate-limit": str(2000 + time.monotonic_ns() % 1000)}})
+    return {"component": "both", "always": True, "settle_seconds": 1, "timeout": 60}
+
+
+def _tune(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
+    del folder
+    _with_collection(testbed)
+    _first_run(testbed, "cilium")
+    value = str(3000 + time.monotonic_ns() % 1000)
+    return {"values": {"identity-gc-rate-limit": value}, "settle_seconds": 1, "timeout": 60}
+
+
+def _recover(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
+    _with_collection(testbed)
+    _first_run(testbed, "cilium")
+    role = "/apis/rbac.authorization.k8s.io/v1/clusterroles/cilium-operator"
+    deployment = "/apis/apps/v1/namespaces/kube-system/deployments/cilium-operator"
+    verbs = ["get", "list", "watch", "update", "patch", "create"]
+    rest = [{"apiGroups": ["cilium.io"], "resources": ["*"], "verbs": verbs}]
+    rest.append({"apiGroups": ["cilium.io"], "resources": ["ciliumnodes", "ciliumendpoints"], "verbs": ["delete"]})
+    testbed.client.patch(role, {"rules": rest})
+    testbed.client.patch(deployment, {"spec": {"replicas": 0}})
+    testbed.client.patch(CONFIG, {"data": {"identity-gc-interval": "600"}})
+    quick = {"identity-gc-interval": "5s", "identity-heartbeat-timeout": "5s", "identity-gc-rate-limit": "60000"}
+    for number in range(3):
+        _identity(testbed, 40_000 + number)
+    return {
+        **_journals(folder),
+        "free_percent": 100,
+        "values": quick,
+        "accepted_risks": ["harmful-value"],
+        "collect_timeout": 60,
+        "collect_delay": 2,
+        "settle_seconds": 1,
+        "restart_timeout": 60,
+        "endpoints_min_age": 1,
+        "direct": True,
+        "probe_image": "registry.k8s.io/pause:3.10",
+        "probe_node": operator_pods.NODE,
+        "probe_timeout": 30,
+    }
+
+
+def _deploy_on(testbed: Testbed, node: str) -> None:
+    """A pod on this Node that its Deployment makes anew elsewhere; where no Node is free, it waits."""
+    path = "/apis/apps/v1/namespaces/default/deployments"
+    preferred = {"key": "metadata.name", "operator": "In", "values": [node]}
+    affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": []}}}
+    terms = affinity["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+    terms.append({"matchFields": [preferred]})
+    if testbed.client.find(f"{path}/web") is not None:
+        testbed.client.delete(f"{path}/web")
+    containers = [{"name": "c", "image": "example.invalid/c"}]
+    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": containers, "affinity": affinity}}
+    spec = {"replicas": 1, "selector": {"matchLabels": {"app": "web"}}, "template": template}
+    testbed.client.create(path, {"metadata": {"name": "web"}, "spec": spec})
+
+    def runs() -> bool:
+        pods = testbed.client.list(cleanup_scene.PODS, params={"labelSelector": "app=web"})
+        return any(pod["spec"].get("nodeName") == node and pod["status"]["phase"] == "Running" for pod in pods)
+
+    cleanup_scene.wait(runs, f"a pod on {node}")
+
+
+def _retire(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
+    _with_collection(testbed)
+    lone_node.create(testbed, "spare", ready=True)
+    _deploy_on(testbed, "spare")
+    return {
+        "state_dir": str(folder / "retired"),
+        "nodes": ["spare"],
+        "without_hosts": True,
+        "accepted_risks": ["does-not-fit"],
+    }
+
+
+def _remove(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
+    _with_collection(testbed)
+    lone_node.create(testbed, "gone", ready=False)
+    return {"state_dir": str(folder / "removed"), "quarantine": 1, "settle_seconds": 2, "max_share": 0.5}
+
+
+def _access(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
+    """One of two is there, with too much of one thing, too little of another; the other one is not."""
+    del folder
+    admin = KubeClient.from_options({"kubeconfig": str(testbed.kubeconfig)})
+    name = name_for("audit")
+    for namespaces in (("default",), ()):
+        AuditAccess(admin, PlaybookAccess(name=name, playbooks=("audit",), cni_namespaces=namespaces)).present()
+        if namespaces:
+            AuditAccess(admin, PlaybookAccess(name=name_for("audit_kvstore"), playbooks=("audit_kvstore",))).absent()
+    rbac, mine = "/apis/rbac.authorization.k8s.io/v1", "namespaces/kube-system"
+    testbed.client.patch(f"/api/v1/{mine}/serviceaccounts/{name}", {"automountServiceAccountToken": True})
+    for kind in ("clusterroles", f"{mine}/roles"):
+        testbed.client.patch(f"{rbac}/{kind}/{name}", {"rules": []})
+    for kind in ("clusterrolebindings", f"{mine}/rolebindings"):
+        testbed.client.patch(f"{rbac}/{kind}/{name}", {"subjects": []})
+    return {"playbooks": ["audit", "audit_kvstore"]}
+
+
+SCENES = {
+    name: Scene(name, prepare, ("direct",) if name == "recover_identities" else ())
+    for name, prepare in (
+        ("audit", _audit),
+        ("audit_kvstore", _etcd),
+        ("plan_pod_cidr_relief", _relief),
+        ("clean_stale_pods", _stale_pods),
+        ("clean_endpoints", _endpoints),
+        ("clean_cilium_nodes", _cilium_nodes),
+        ("clean_identities", _identities),
+        ("undo_deletions", _undo),
+        ("restart_cilium", _restart),
+        ("tune_cilium", _tune),
+        ("maintain_kvstore", _maintained_etcd),
+        ("recover_identities", _recover),
+        ("retire_nodes", _retire),
+        ("remove_unreachable_nodes", _remove),
+        ("install_access", _access),
+    )
+}
+
+
+def requests_of(testbed: Testbed, user: str) -> list[dict[str, Any]]:
+    """What the API server has recorded of a user."""
+    lines = testbed.audit_log.read_text(encoding="utf-8").splitlines()
+    return [event for event in map(json.loads, lines) if event["user"]["username"] == user]

@@ -1,0 +1,213 @@
+"""With the ServiceAccount that install_access gives it each playbook does its work, uses every rule, and no other.
+
+On the real API server with RBAC. Its audit log says what was used: a rule that is not used is too much, and one that is
+lacking would have been refused. Without any one of them a playbook refuses at its start, and names it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.access_manifests import collection_path
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.audit_access import AuditAccess
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.playbook_access import (
+    PlaybookAccess,
+    missing_rules,
+    name_for,
+)
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.playbook_rules import (
+    PLAYBOOKS,
+    Rule,
+    Triple,
+    rules_of,
+)
+from harness import access_scenes
+from harness.playbook import PlaybookRun, run_playbook
+from harness.workload import wait_until
+from testbed import Testbed
+
+pytestmark = [pytest.mark.testbed, pytest.mark.once]
+
+NAMESPACE = "kube-system"
+#: Groups of CNIs that do not run here; tests/integration/test_audit_access.py serves them all.
+NOT_SERVED = {"crd.projectcalico.org", "vpcresources.k8s.aws", "acn.azure.com", "networking.x-k8s.io"}
+#: No request is recorded under these: what RBAC asks about whoever changes a role.
+NEVER_RECORDED = {"escalate", "bind"}
+#: They go on without what they may not read, and say what they then do not know.
+NO_QUESTION = {"audit", "audit_kvstore"}
+#: Their scenes need hosts (test_reassignment_permissions.py), or are those of another one.
+ELSEWHERE = {"reassign_pod_cidrs", "install_audit_access", "install_schedule", "install_monitoring"}
+SEED = int(os.environ.get("PODNET_TEST_SEED", "20261121"))
+QUESTION: Triple = ("authorization.k8s.io", "selfsubjectaccessreviews", "create")
+
+
+@pytest.fixture(scope="module")
+def testbed() -> Iterator[Testbed]:
+    """One cluster for all playbooks."""
+    with access_scenes.up(f"playbook-access-{os.getpid()}") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Journals and reports."""
+    return tmp_path_factory.mktemp("access")
+
+
+def admin(testbed: Testbed) -> KubeClient:
+    """An administrator's client."""
+    return KubeClient.from_options({"kubeconfig": str(testbed.kubeconfig)})
+
+
+def access_of(playbook: str) -> PlaybookAccess:
+    """What install_access makes for it."""
+    features = access_scenes.SCENES[playbook].features
+    return PlaybookAccess(name=name_for(playbook), playbooks=(playbook,), features=features)
+
+
+def credentials(testbed: Testbed, access: PlaybookAccess, folder: Path) -> Path:
+    """A kubeconfig with a token of the ServiceAccount, once its rules are in force."""
+    AuditAccess(admin(testbed), access).present()
+    path = folder / f"{access.name}.conf"
+    accounts = f"/api/v1/namespaces/{access.namespace}/serviceaccounts"
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
+    token = testbed.client.create(f"{accounts}/{access.name}/token", request)["status"]["token"]
+    content = json.loads(testbed.kubeconfig.read_text(encoding="utf-8"))
+    content["users"] = [{"name": "user", "user": {"token": token}}]
+    path.write_text(json.dumps(content), encoding="utf-8")
+    client = KubeClient.from_options({"kubeconfig": str(path)})
+    (playbook,) = access.playbooks
+    wait_until(
+        "the rules are in force",
+        lambda: not missing_rules(client, playbook, features=access.features, planning=False),
+        20,
+    )
+    return path
+
+
+def play(playbook: str, variables: dict[str, Any]) -> PlaybookRun:
+    """Run it."""
+    return run_playbook(f"podnet.upkeep.{playbook}", variables=variables)
+
+
+def used_by(testbed: Testbed, access: PlaybookAccess) -> dict[Triple, set[int]]:
+    """{(group, resource, verb): answers}, of all requests of the ServiceAccount."""
+    found: dict[Triple, set[int]] = {}
+    for event in access_scenes.requests_of(testbed, access.user):
+        about = event.get("objectRef") or {}
+        if not about:
+            continue  # the version and the list of groups, which everybody may read
+        part = f"/{about['subresource']}" if about.get("subresource") else ""
+        key = (about.get("apiGroup", ""), f"{about['resource']}{part}", event["verb"])
+        found.setdefault(key, set()).add(event["responseStatus"]["code"])
+    found.pop(QUESTION, None)
+    return found
+
+
+def test_every_playbook_has_rules_and_a_scene() -> None:
+    """A new playbook that talks to a cluster has to say what it needs, or why not here."""
+    root = Path(__file__).parents[2] / "playbooks"
+    there = {path.stem for path in root.glob("*.yml")} & set(PLAYBOOKS)
+    assert there - set(access_scenes.SCENES) <= ELSEWHERE
+    assert set(access_scenes.SCENES) <= set(PLAYBOOKS)
+
+
+@pytest.mark.parametrize("playbook", access_scenes.SCENES)
+def test_its_rules_are_enough_and_each_is_used(playbook: str, testbed: Testbed, folder: Path) -> None:
+    """The run is green, nothing is refused, and used are exactly the rules (but for those of a case that is not here)."""
+    scene, access = access_scenes.SCENES[playbook], access_of(playbook)
+    kubeconfig = credentials(testbed, access, folder)
+    variables = scene.variables(testbed, folder, kubeconfig)
+    done = play(playbook, variables)
+    assert done.returncode == 0, done.output
+    used = used_by(testbed, access)
+    assert not {triple for triple, answers in used.items() if 403 in answers}
+    rules = rules_of(playbook, access.features)
+    assert set(used) <= {rule.triple for rule in rules}
+    always = {rule.triple for rule in rules if not rule.when and rule.verb not in NEVER_RECORDED}
+    unused = {one for one in always - set(used) if one[0] not in NOT_SERVED and one[1] != "clustercidrs"}
+    assert unused == set()
+
+
+def all_removals() -> list[tuple[str, Rule]]:
+    """Each rule of each playbook that asks at its start."""
+    return [
+        (playbook, rule)
+        for playbook in access_scenes.SCENES
+        if playbook not in NO_QUESTION
+        for rule in {one.triple: one for one in rules_of(playbook, access_scenes.SCENES[playbook].features)}.values()
+    ]
+
+
+def refuses_without(testbed: Testbed, folder: Path, playbook: str, rule: Rule) -> None:
+    """Take the rule away, and run: nothing is written, and the message names it."""
+    scene, access = access_scenes.SCENES[playbook], access_of(playbook)
+    kubeconfig = credentials(testbed, access, folder)
+    for place in ("", *access.namespaced_rules()):
+        path = f"{collection_path('Role' if place else 'ClusterRole', place)}/{access.name}"
+        kept = [_without(one, rule) for one in testbed.client.get(path)["rules"] or ()]
+        testbed.client.patch(path, {"rules": [one for one in kept if one["verbs"]]})
+    client = KubeClient.from_options({"kubeconfig": str(kubeconfig)})
+    wait_until("it is out of force", lambda: missing_rules(client, playbook, features=access.features, planning=False))
+    before = len(writes_of(testbed, access))
+    variables = {f"{scene.prefix or playbook}_kubeconfig": str(kubeconfig), **NEEDED.get(playbook, {})}
+    done = play(playbook, variables)
+    assert done.returncode != 0, f"{playbook} without {rule.words}: {done.output}"
+    assert rule.words in done.flat_output and "nothing was changed" in done.flat_output, done.output
+    assert len(writes_of(testbed, access)) == before
+
+
+#: Variables without which a playbook does not begin at all.
+NEEDED: dict[str, dict[str, Any]] = {"install_access": {"install_access_playbooks": ["audit"]}}
+
+
+def _without(given: dict[str, Any], rule: Rule) -> dict[str, Any]:
+    if given["apiGroups"] != [rule.group] or given["resources"] != [rule.resource]:
+        return given
+    return {**given, "verbs": [verb for verb in given["verbs"] if verb != rule.verb]}
+
+
+def writes_of(testbed: Testbed, access: PlaybookAccess) -> list[dict[str, Any]]:
+    """Requests that could change something."""
+    events = access_scenes.requests_of(testbed, access.user)
+    found = [event for event in events if event["verb"] not in ("get", "list", "watch")]
+    return [event for event in found if (event.get("objectRef") or {}).get("resource") != QUESTION[1]]
+
+
+@pytest.mark.parametrize(
+    ("playbook", "rule"),
+    random.Random(SEED).sample(all_removals(), 4),
+    ids=lambda one: one if isinstance(one, str) else one.words.replace(" ", "-"),
+)
+def test_a_sample_of_rules_that_are_missing(playbook: str, rule: Rule, testbed: Testbed, folder: Path) -> None:
+    """All of them are in the long tests."""
+    refuses_without(testbed, folder, playbook, rule)
+
+
+@pytest.mark.long
+def test_without_any_rule_its_playbook_refuses(testbed: Testbed, folder: Path) -> None:
+    """One after the other; a playbook that would go on without one of them does not get this far."""
+    for playbook, rule in all_removals():
+        refuses_without(testbed, folder, playbook, rule)
+
+
+def test_a_plan_needs_less(testbed: Testbed, folder: Path) -> None:
+    """Check mode asks for what is read, and not for the act."""
+    access = access_of("clean_endpoints")
+    kubeconfig = credentials(testbed, access, folder)
+    path = f"{collection_path('ClusterRole')}/{access.name}"
+    deleting = Rule("delete", "ciliumendpoints", "cilium.io")
+    rules = [_without(one, deleting) for one in testbed.client.get(path)["rules"]]
+    testbed.client.patch(path, {"rules": [one for one in rules if one["verbs"]]})
+    client = KubeClient.from_options({"kubeconfig": str(kubeconfig)})
+    wait_until("it is out of force", lambda: missing_rules(client, "clean_endpoints", planning=False))
+    variables = {"clean_endpoints_kubeconfig": str(kubeconfig)}
+    assert run_playbook("podnet.upkeep.clean_endpoints", ["--check"], variables=variables).returncode == 0
