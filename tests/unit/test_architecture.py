@@ -36,6 +36,9 @@ MAY_IMPORT = {
         "_errors",
         "_files",
     },
+    "_rehearsal": {
+        *("_rehearsal", "_operations", "_checks", "_cluster", "_domain", "_client", "_errors"),
+    },
 }
 WITHOUT_LIBRARIES = {"_domain", "_checks"}
 

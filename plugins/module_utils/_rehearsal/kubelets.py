@@ -69,6 +69,20 @@ spec:
       phase: Running
       startTime: {{ $now | Quote }}
 ---
+# Changes nothing. Only of pods that a stage looks at kwok knows the addresses, which it would give away again otherwise.
+apiVersion: kwok.x-k8s.io/v1alpha1
+kind: Stage
+metadata: {name: pod-keeps-its-address}
+spec:
+  resourceRef: {apiGroup: v1, kind: Pod}
+  selector:
+    matchExpressions:
+      - {key: .metadata.deletionTimestamp, operator: DoesNotExist}
+      - {key: .status.phase, operator: In, values: [Running]}
+  next:
+    statusTemplate: |
+      phase: Running
+---
 apiVersion: kwok.x-k8s.io/v1alpha1
 kind: Stage
 metadata: {name: pod-goes}
