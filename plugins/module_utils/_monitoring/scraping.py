@@ -89,8 +89,8 @@ def _selects(selector: Mapping[str, str], labels: Mapping[str, str]) -> bool:
 def _is(port: Mapping[str, t.Any] | None, number: int) -> bool:
     """Whether a port of a Service or an end of a PodMonitor leads to this number; the charts of Cilium call it prometheus."""
     found = port or {}
-    numbers = {found.get("targetPort"), found.get("portNumber")} if found.get("targetPort") else {found.get("port")}
-    return number in numbers or found.get("targetPort") == "prometheus"
+    inner = [found[key] for key in ("targetPort", "portNumber") if found.get(key)]
+    return number in (inner or [found.get("port")]) or "prometheus" in inner
 
 
 def _looks_in(monitor: Mapping[str, t.Any], namespace: str) -> bool:
