@@ -72,8 +72,8 @@ def suggest(
         dropped += chosen
         rest = without(rest, chosen)
     reached = len(rest) <= target
-    if reached:
-        dropped = _needed(sets, dropped, target)
+    # what does not help is put back, also where all together does not help enough
+    dropped = _needed(sets, dropped, max(target, len(rest)))
     left = len(without(sets, dropped))
     items = tuple(dropping_line(key.partition(":")[2]) for key in dropped)
     return Suggestion(
@@ -83,7 +83,7 @@ def suggest(
         keys=tuple(dropped),
         identities=left,
         reached=reached,
-        spared=() if reached else tuple(_spared(rest, used)),
+        spared=() if reached else tuple(_spared(without(sets, dropped), used)),
     )
 
 
