@@ -131,6 +131,7 @@ def first_without_pool(testbed: Testbed, prefix: str, most: int = 40) -> int:
     raise AssertionError(f"none of {most} CiliumNodes was refused")
 
 
+@pytest.mark.long
 def test_cluster_pool_of_several_elements_and_two_families() -> None:
     """Scattered and foreign CIDRs, three elements of IPv4 and one of IPv6; then an element is really appended."""
     elements = ("10.60.0.0/29", "10.61.0.0/29", "10.62.0.0/30")
