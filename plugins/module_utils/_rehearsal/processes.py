@@ -44,7 +44,7 @@ while started_of "$owner" && [ "$found" = "$started" ] && [ -d "$folder" ]; do s
 for record in "$folder"/processes/*; do
   case $record in */keeper | *.partial) continue ;; esac
   [ -r "$record" ] && read -r pid began <"$record" || continue
-  started_of "$pid" && [ "$found" = "$began" ] && kill -KILL -- "-$pid"
+  started_of "$pid" && [ "$found" = "$began" ] && kill -s KILL -- "-$pid"
 done
 sleep 1
 [ -d "$folder/processes" ] && rm -rf -- "$folder"
