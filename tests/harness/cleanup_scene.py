@@ -6,9 +6,9 @@ The controllers that would clean up by themselves are stopped. `up` prints the p
 from __future__ import annotations
 
 import sys
-import time
 from typing import Any
 
+from harness.waiting import wait
 from testbed import CiliumOperatorSpec, ControlPlaneSpec, Testbed, TestbedSpec
 from testbed.testbed import NoSuchTestbedError, take_down
 
@@ -86,15 +86,6 @@ def _ipam(one: dict[str, Any]) -> tuple[list[str], str]:
     status = (one.get("status") or {}).get("ipam") or {}
     blocks: list[str] = one["spec"].get("ipam", {}).get("podCIDRs") or []
     return blocks, str(status.get("operator-status", {}).get("error") or "")
-
-
-def wait(condition: Any, what: str, seconds: float = 60) -> None:
-    """Wait until the condition holds."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError(what)
-        time.sleep(0.2)
 
 
 SCENES = {"stale_pods": stale_pods, "endpoints": endpoints, "cilium_nodes": cilium_nodes}

@@ -7,11 +7,12 @@ import json
 import random
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.waiting import wait
 from testbed import CiliumOperatorSpec, KwokSpec, NoSuchTestbedError, Testbed, TestbedSpec
 from testbed.cilium_operator import CiliumOperator
 from testbed.client import ServerError
@@ -56,17 +57,6 @@ def spec(name: str) -> TestbedSpec:
         ),
         kwok=KwokSpec(),
     )
-
-
-def wait(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
-    """Wait until the condition gives something."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"not within {seconds} s: {what}")
 
 
 def prepare(testbed: Testbed) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import os
+import random
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,13 +21,15 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context impo
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding import Finding
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster import live
-from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cilium_config_keys import forms_in
-from testbed import CiliumOperatorSpec, Testbed, TestbedSpec, binaries, processes
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cilium_config_change import objections
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cilium_config_keys import forms_in, table
+from testbed import CiliumOperatorSpec, Testbed, TestbedSpec, binaries, objects, processes
 from testbed.cilium_operator import CiliumOperator
 
 pytestmark = pytest.mark.testbed
 
 NAME = "cilium-operator"
+RELEASE = (1, 18)
 # what its log says once every value has been read and decoded, and the API server has answered
 STARTED = "attempting to acquire leader lease"
 
@@ -132,3 +135,93 @@ def test_the_table_has_what_the_operator_says() -> None:
         (form,) = [one for one in forms_in(key, (1, 18)) if one.owner == "operator"]
         assert form.kind == kind
         assert form.strict == (decoder == tool.STRICT) or kind in ("bool", "string", "list", "map"), key
+
+
+# values of each kind, good and bad ones, as people and templates write them
+WRITTEN: dict[str, tuple[str, ...]] = {
+    "bool": ("true", "F", "yes", "on", "", "TRUE", "tRUE", "1", "2", "null"),
+    "duration": (
+        "5m0s",
+        "90",
+        "5 m",
+        "1h60m",
+        "-5m",
+        "1.5h",
+        "1.5.5h",
+        "",
+        "5M",
+        "0x10s",
+        "1e3s",
+        "99999999h",
+        "5m,",
+        "m",
+    ),
+    "int": ("5", "1.5", "0x10", "010", "08", "1_000", "9e3", "", "99999999999999999999", "+7", "five", "5s"),
+    "float": ("1.5", "fast", "1e2", "0x1p3", ".5", "1,5", "", "1.2.3", "10%"),
+    "map": ("a=b", "a", "{}", '{"a":1}', '{"a":"b"}', "{", "a=b,c=d", ""),
+}
+# what stops or starts an operator for another reason than that it cannot read the value
+OTHER_REASONS = (
+    "kvstore",
+    "azure",
+    "aws",
+    "eni",
+    "alibaba",
+    "gops",
+    "pprof",
+    "addr",
+    "port",
+    "leader-election",
+    "k8s-",
+    "tls",
+)
+
+
+def written(seed: int, count: int) -> list[tuple[str, str]]:
+    """So many (key, value) of the operator's keys of 1.18, drawn from `seed`."""
+    chance = random.Random(seed)
+    keys = {
+        name: one.kind
+        for name, forms in sorted(table().items())
+        for one in forms
+        if one.owner == "operator"
+        and one.since <= RELEASE <= one.until
+        and not any(part in name for part in OTHER_REASONS)
+    }
+    of_kind: dict[str, list[str]] = {}
+    for name, kind in keys.items():
+        of_kind.setdefault("int" if kind.startswith(("int", "uint")) else kind, []).append(name)
+    kinds = [kind for kind in WRITTEN if kind in of_kind]
+    return [
+        (chance.choice(of_kind[kind]), chance.choice(WRITTEN[kind]))
+        for kind in (kinds[number % len(kinds)] for number in range(count))
+    ]
+
+
+def generated(testbed: Testbed, seed: int, count: int) -> tuple[int, int]:
+    """(how many were refused, how many were let through): the first stop the operator, the others do not."""
+    base = dict(objects.cilium_config(testbed.spec.cilium or CiliumOperatorSpec()))
+    refused = taken = 0
+    for key, value in dict.fromkeys(written(seed, count)):
+        stops = [
+            one for one in objections(base, {key: value}, RELEASE) if not one.risk and "would not start" in one.reason
+        ]
+        _said, started, log = run(testbed, {key: value})
+        assert started is not bool(stops), (key, value, [one.sentence for one in stops], log[-2000:])
+        refused, taken = refused + bool(stops), taken + started
+    return refused, taken
+
+
+def test_what_is_refused_of_a_generated_list_stops_the_operator(testbed: Testbed) -> None:
+    """A few of the long list, of each kind."""
+    refused, taken = generated(testbed, 0, 5)
+    assert refused and taken
+
+
+@pytest.mark.long
+@pytest.mark.once
+def test_the_whole_generated_list(testbed: Testbed) -> None:
+    """Forced past us, each refused value stops the real operator, and each other one does not."""
+    refused, taken = generated(testbed, 1, 200)
+    print(f"{refused} refused and fatal, {taken} let through and harmless")
+    assert refused > 40 and taken > 40

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.playbook import PlaybookRun, run_playbook
+from harness.waiting import wait
 from testbed import CiliumOperatorSpec, ControlPlaneSpec, Testbed, TestbedSpec
 
 pytestmark = [pytest.mark.testbed, pytest.mark.once]
@@ -41,16 +42,6 @@ def endpoints(namespace: str) -> str:
 def names(testbed: Testbed, path: str) -> set[str]:
     """Names of the objects that are there."""
     return {one["metadata"]["name"] for one in testbed.client.list(path)}
-
-
-def wait(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
-    """Wait until the condition gives something."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := condition():
-            return found
-        time.sleep(0.2)
-    raise AssertionError(f"not within {seconds} s: {what}")
 
 
 @pytest.fixture(scope="module")

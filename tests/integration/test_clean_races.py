@@ -9,7 +9,7 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from harness.playbook import PlaybookRun, run_playbook
+from harness.waiting import wait
 from testbed import CiliumOperatorSpec, ControlPlaneSpec, Testbed, TestbedSpec, processes
 from testbed.cilium_operator import CiliumOperator
 from testbed.client import Client, ServerError
@@ -208,11 +209,3 @@ def test_cilium_nodes_that_the_controllers_delete(testbed: Testbed, tmp_path: Pa
         real.stop()
         testbed.control_plane.stop_component(KCM)
     assert len(ours) > 5 and before - {one["metadata"]["name"] for one in client.list(CILIUM_NODES)} == ours
-
-
-def wait(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
-    """Wait until the condition holds."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"not within {seconds} s: {what}"
-        time.sleep(0.5)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -21,6 +21,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks.identity_vie
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster import live
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.identity_classes import CLASSES
+from harness.waiting import wait
 from testbed import CiliumOperatorSpec, KwokSpec, Testbed, TestbedSpec
 from testbed.cilium_operator import CiliumOperator
 from testbed.objects import OPERATOR_NODE
@@ -32,17 +33,6 @@ PODS = "/api/v1/namespaces/default/pods"
 ENDPOINTS = "/apis/cilium.io/v2/namespaces/default/ciliumendpoints"
 NOWHERE = {"testbed.podnet/nobody": "true"}
 TIMEOUT, INTERVAL = 3, 2
-
-
-def wait(condition: Callable[[], Any], what: str, seconds: float = 40) -> Any:
-    """Wait until the condition gives something."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"not within {seconds} s: {what}")
 
 
 def audited(testbed: Testbed) -> Context:

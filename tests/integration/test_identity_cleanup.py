@@ -43,9 +43,9 @@ from harness.identity_cluster import (
     security_labels,
     spec,
     there,
-    wait,
 )
 from harness.playbook import run_playbook
+from harness.waiting import wait
 from testbed import Testbed
 
 from .identity_races import race

@@ -11,13 +11,14 @@ import datetime
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.playbook import run_playbook
+from harness.waiting import wait
 from testbed import CiliumOperatorSpec, Testbed, TestbedSpec
 from testbed.cilium_operator import CiliumOperator
 from testbed.etcd_cluster import EtcdCluster, EtcdSpec
@@ -27,17 +28,6 @@ pytestmark = pytest.mark.testbed
 BASE = "cilium/state/identities/v1"
 INTERVAL = 4
 SECRET = "cilium-etcd-secrets"
-
-
-def wait(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
-    """Wait until the condition gives something."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.2)
-    raise AssertionError(f"not within {seconds} s: {what}")
 
 
 def identity(etcd: EtcdCluster, number: str, labels: str) -> None:
