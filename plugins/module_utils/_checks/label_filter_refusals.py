@@ -60,10 +60,15 @@ def _policy_refusals(policies: PolicyImpact) -> Iterator[Refusal]:
         labels = sorted({key for one in policies.effects for key in one.effect.keys})
         yield Refusal(
             POLICIES_AFFECTED,
-            f"{len(policies.effects)} selectors of {policies.affected} policies select by labels whose part in identities changes "
+            f"{len(policies.effects)} selector{'s' * (len(policies.effects) > 1)} of {len(names)} "
+            f"polic{'ies' if len(names) > 1 else 'y'} select by labels whose part in identities changes "
             f"({', '.join(labels[:_NAMES_SHOWN])}), {opens} of them in a way that lets traffic pass which is refused now: {shown}; "
             "keep these labels, or change the policies first",
         )
     if policies.unknown:
-        listed = "; ".join(f"{resource}: {why}" for resource, why in policies.unknown.items())
-        yield Refusal(POLICIES_UNKNOWN, f"not all policies could be read, so others may be affected: {listed}")
+        reasons = sorted({why.split("; not known is")[0] for why in policies.unknown.values()})
+        yield Refusal(
+            POLICIES_UNKNOWN,
+            f"{', '.join(policies.unknown)} could not be read ({'; '.join(reasons)}), so nobody knows which of these policies would "
+            "be affected",
+        )

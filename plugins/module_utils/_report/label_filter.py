@@ -43,7 +43,7 @@ def _lines(part: Part) -> Iterator[str]:
     yield f"identities: {_counts(part)}"
     yield f"pods: {number(pods.get('changed'))} of {number(pods.get('judged'))} get another identity"
     for row in rows_of(part.get("workloads"))[:_LINES_OF_WORKLOADS]:
-        yield f"  {_workload(row)}: {number(row['pods'])} pods{_lost(row)}"
+        yield f"  {_workload(row)}: {_many(row['pods'], 'pod')}{_lost(row)}"
     if (more := (part.get("workloads_count") or 0) - _LINES_OF_WORKLOADS) > 0:
         yield f"  ... and {number(more)} more workloads"
     costly = [row for row in rows_of(part.get("by_label_key")) if row.get("contribution_together")]
@@ -82,7 +82,7 @@ def _policy_lines(part: Part) -> Iterator[str]:
         pods = (
             ""
             if row.get("pods_now") is None
-            else f" ({number(row['pods_now'])} pods now, {number(row['pods_after'])} then)"
+            else f" ({_many(row['pods_now'], 'pod')} now, {number(row['pods_after'])} then)"
         )
         yield f"  {row['becomes']}  {_policy(row)} {row['place']}{pods}, {', '.join(row['conditions'])}: {row['consequence']}"
     if (more := (policies.get("effects_count") or 0) - _LINES_OF_POLICIES) > 0:
@@ -129,12 +129,18 @@ def _policies(policies: Part) -> str:
     if policies.get("affected") is None:
         return "which ones are affected is not known"
     opens = sum(1 for row in rows_of(policies.get("effects")) if row.get("opens"))
-    text = f"{number(policies['effects_count'])} selectors of {number(policies['affected'])} policies change"
+    text = f"{_many(policies['effects_count'], 'selector')} of {_many(policies['affected'], 'policy')} change"
     if opens:
         text += f", {number(opens)} so that traffic passes which is refused now"
     if policies.get("already_count"):
-        text += f"; {number(policies['already_count'])} selectors are broken by the present filter already"
-    return f"{text} ({number(policies.get('read'))} policies read)"
+        text += f"; {_many(policies['already_count'], 'selector')} broken by the present filter already"
+    return f"{text} ({_many(policies.get('read'), 'policy')} read)"
+
+
+def _many(count: t.Any, what: str) -> str:
+    """``1 policy``, ``2 policies``."""
+    plural = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
+    return f"{number(count)} {what if count == 1 else plural}"
 
 
 def _policy(row: Mapping[str, t.Any]) -> str:
@@ -149,7 +155,7 @@ def _agents(agents: Part) -> str:
 
 
 def _suggestion(found: Part) -> str:
-    left = f"{number(found['identities'])} identities are left"
+    left = f"{_many(found['identities'], 'identity')} left"
     if not found.get("items"):
         return f"{left} with this filter already" if found["reached"] else f"{left}, and no label can be spared"
     text = f"labels: {found['labels']} ({left})"

@@ -491,5 +491,5 @@ def test_reports_show_everything_as_text() -> None:
     assert "<b>bad" not in html and "&lt;b&gt;bad" in html and "spec.podSelector" in html
     assert "spec.podSelector" in markdown and "## Label filter" in markdown
     for text in (html, markdown):
-        assert "k8s:role" in text and "a dot without a backslash" in text and "policies select by labels" in text
+        assert "k8s:role" in text and "a dot without a backslash" in text and "select by labels whose part" in text
     assert report.filter_chapter(None) is None
