@@ -241,11 +241,8 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._options import auth
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Look at the cluster, and choose."""
     params = module.params
-    stated = {
-        "cilium": _release(params, "cilium_version"),
-        "kubernetes": _release(params, "kubernetes_version"),
-        "components": _components(params["components"]),
-    }
+    releases = _release(params, "cilium_version"), _release(params, "kubernetes_version")
+    components = _components(params["components"])
     interval = params["scrape_interval"]
     if interval and not is_duration(interval):
         raise InputError(
@@ -255,7 +252,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         found = discover(KubeClient.from_options(params), params["cilium_namespace"])
     else:
         found = Discovery(MonitoredCluster(frozenset()), (), {}, params["cilium_namespace"] or "kube-system")
-    cluster = with_statements(found.cluster, **stated)
+    cluster = with_statements(found.cluster, cilium=releases[0], kubernetes=releases[1], components=components)
     made = rules(
         cluster,
         RuleOptions(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,12 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._monitoring.monitore
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._monitoring.rules import RuleOptions, Rules, rules
 
-pytestmark = pytest.mark.testbed
+pytestmark = [
+    pytest.mark.testbed,
+    pytest.mark.skipif(
+        shutil.which("promtool") is None, reason="promtool is not installed (Debian package prometheus)"
+    ),
+]
 
 EVERYTHING = MonitoredCluster(frozenset(COMPONENTS), (1, 20), (1, 36))
 ALL = RuleOptions(finding_severities=SEVERITIES)

@@ -21,6 +21,7 @@ from typing import Any
 import yaml
 
 from . import binaries, ports, processes
+from .client import ServerError
 from .testbed import Testbed
 
 _MODULE = "github.com/prometheus-operator/prometheus-operator"
@@ -48,10 +49,19 @@ def install_operator_kinds(
         testbed.client.create(_DEFINITIONS, definition)
     end = time.monotonic() + 20
     for kind in kinds:
-        while testbed.client.find(f"/apis/monitoring.coreos.com/v1/{kind}") is None:
+        while not _served(testbed, f"/apis/monitoring.coreos.com/v1/{kind}"):
             if time.monotonic() > end:
                 raise TimeoutError(f"the API server does not serve {kind}")
             time.sleep(0.1)
+
+
+def _served(testbed: Testbed, path: str) -> bool:
+    try:
+        return testbed.client.find(path) is not None
+    except ServerError as error:
+        if error.status != 429:  # its storage is being made
+            raise
+        return False
 
 
 class Prometheus:
