@@ -14,6 +14,7 @@ LATEST := $(VENV)/core-latest
 OLDEST := $(VENV)/core-2.19
 LINT := $(VENV)/lint
 IMPORTER := $(VENV)/galaxy-importer
+EDA := $(VENV)/eda
 DEMO_REPORTS := $(CURDIR)/demo-reports
 
 # the newest ansible-core needs Python 3.12; where there is only 3.11, the demonstration and the tests use the oldest
@@ -58,8 +59,10 @@ $(LINT)/.done: tests/requirements/lint.txt | prerequisites
 	$(call make_venv,$(PYTHON_LATEST),3.12 3.13 3.14,$<)
 $(IMPORTER)/.done: tests/requirements/galaxy-importer.txt | prerequisites
 	$(call make_venv,$(PYTHON_LATEST),3.12 3.13 3.14,$<)
+$(EDA)/.done: tests/requirements/eda.txt | prerequisites
+	$(call make_venv,$(or $(PYTHON_LATEST),$(PYTHON_OLDEST)),3.11 3.12 3.13 3.14,$<)
 
-ALL_VENVS := $(if $(PYTHON_OLDEST),$(OLDEST)/.done) $(if $(PYTHON_LATEST),$(LATEST)/.done $(LINT)/.done $(IMPORTER)/.done)
+ALL_VENVS := $(EDA)/.done $(if $(PYTHON_OLDEST),$(OLDEST)/.done) $(if $(PYTHON_LATEST),$(LATEST)/.done $(LINT)/.done $(IMPORTER)/.done)
 
 venvs: $(ALL_VENVS) ## make all Python environments
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the Debian packages that tests on real hosts need, where this is possible and something is missing.
+# Installs the Debian packages that tests on real hosts, and ansible-rulebook, need, where this is possible and something is missing.
 set -eu
 missing=""
 for pair in systemd-nspawn:systemd-container debootstrap:debootstrap ip:iproute2 ssh:openssh-client \
