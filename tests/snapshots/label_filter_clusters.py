@@ -22,7 +22,7 @@ SPACES = {
 
 def labelled(name: str, labels: Mapping[str, str], namespace: str = "shop", owner: Any = None, **spec: Any) -> Any:
     """A pod; `owner` is (kind, name) of its controller."""
-    metadata = {"name": name, "namespace": namespace, "labels": dict(labels)}
+    metadata: dict[str, Any] = {"name": name, "namespace": namespace, "labels": dict(labels)}
     if owner:
         metadata["ownerReferences"] = [{"kind": owner[0], "name": owner[1], "uid": owner[1], "controller": True}]
     return {"metadata": metadata, "spec": {"serviceAccountName": "default", **spec}, "status": {"phase": "Running"}}
@@ -30,7 +30,7 @@ def labelled(name: str, labels: Mapping[str, str], namespace: str = "shop", owne
 
 def universe(keys: Sequence[str] = ("a", "b"), values: Sequence[str] = ("x", "y")) -> list[Any]:
     """A pod for each choice of labels in each of the namespaces."""
-    made = []
+    made: list[Any] = []
     for space in SPACES:
         for chosen in itertools.product(("", *values), repeat=len(keys)):
             labels = {key: value for key, value in zip(keys, chosen, strict=True) if value}
