@@ -113,6 +113,8 @@ def test_every_written_alert_fires_and_does_not_fire(tmp_path: Path) -> None:
             one_test(f"{name} fires", case.fires, promql_expr_test=[expect(asked, at, [fired])]),
             one_test(f"{name} is quiet", case.quiet, promql_expr_test=[expect(firing, at, [])]),
         ]
+        if case.also:
+            tests.append(one_test(f"{name} fires also", case.also, promql_expr_test=[expect(asked, at, [fired])]))
         files.append(write_tests(tmp_path, name, tests))
     done = check(tmp_path, "test", "rules", *files)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -6,19 +6,21 @@ names and labels are those of the real programs: tests/integration/test_install_
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Series = dict[str, str]
 
 
 @dataclass(frozen=True)
 class Case:
-    """``fires`` must make exactly one alert with the labels ``gives``; ``quiet`` none. Asked at the minute ``at``."""
+    """``fires`` must make exactly one alert with the labels ``gives``, and so must ``also``; ``quiet`` none. Asked at the
+    minute ``at``."""
 
     fires: Series
     quiet: Series
     gives: str = ""
     at: int = 120
+    also: Series = field(default_factory=dict)
 
 
 def objects(group: str, resource: str) -> str:
@@ -64,7 +66,9 @@ CASES: dict[str, Case] = {
     "PodnetIdentityGcStopped": Case({GOOD_RUNS: "7" + ALWAYS}, {GOOD_RUNS: "7+0.05x240"}),
     # the first failure has no sample before it, a later one has
     "PodnetIdentityGcFailing": Case(
-        {GOOD_RUNS: "1" + ALWAYS, BAD_RUNS: "_x100 1x100"}, {GOOD_RUNS: "1" + ALWAYS, BAD_RUNS: "3" + ALWAYS}
+        {GOOD_RUNS: "1" + ALWAYS, BAD_RUNS: "_x100 1x100"},
+        {GOOD_RUNS: "1" + ALWAYS, BAD_RUNS: "3" + ALWAYS},
+        also={GOOD_RUNS: "1" + ALWAYS, BAD_RUNS: "1x100 2x100"},
     ),
     "PodnetIdentityGcSlow": Case(
         {'cilium_operator_identity_gc_latency{outcome="success",identity_type="crd"}': "601" + ALWAYS},
@@ -192,6 +196,7 @@ CASES: dict[str, Case] = {
         },
         {'cilium_kvstore_quorum_errors_total{error="quorum check failed",instance="a1"}': "4" + ALWAYS},
         'error="quorum check failed"',
+        also={'cilium_kvstore_quorum_errors_total{error="quorum check failed",instance="a1"}': "1+1x240"},
     ),
     "PodnetNodeWaitsForCidr": Case(
         {USAGE: "1" + ALWAYS, RETRIES: "0+0.1x240"},
