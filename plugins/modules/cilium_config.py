@@ -258,7 +258,6 @@ from dataclasses import replace
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.label_filter_result import FilterSimulation
 from ansible_collections.podnet.upkeep.plugins.module_utils._cilium_config_options import (
     cilium_argument_spec,
@@ -352,13 +351,6 @@ def _plan(params: Mapping[str, t.Any], seen: ConfigMap, release: Release | None,
     return replace(plan, objections=[*judged, *growth.objections])
 
 
-def _context(params: Mapping[str, t.Any], client: KubeClient) -> Context:
-    """What is asked of the cluster; CiliumNodes and pools only where it may be about them."""
-    named = changes_pool({**params["values"], **dict.fromkeys([*params["remove"], *params["keys"]])})
-    about_pools = named or bool(params["add_pool_cidrs"]) or params["state"] == "restored"
-    return cilium_context(params, client, POOL_RESOURCES if about_pools else ())
-
-
 def _simulation(
     params: Mapping[str, t.Any], client: KubeClient, seen: ConfigMap, plan: ConfigPlan
 ) -> FilterSimulation | None:
@@ -389,15 +381,19 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
     client = KubeClient.from_options(params)
     cidrs = networks_of("add_pool_cidrs", params["add_pool_cidrs"])
-    context = _context(params, client)
+    context = cilium_context(params, client)
     namespace, release = namespace_of(params, context), release_of(params, context)
     config_map = CiliumConfigMap(client, namespace)
     seen = config_map.read()
-    growth = grow_cluster_pool(client, context, seen.data, cidrs) if cidrs else Growth()
+    # CiliumNodes and pools are read only where it is about them
+    pools = cilium_context(params, client, POOL_RESOURCES) if cidrs else context
+    growth = grow_cluster_pool(client, pools, seen.data, cidrs) if cidrs else Growth()
     plan = _plan(params, seen, release, growth)
+    if changes_pool(plan.wanted) and pools is context:
+        pools = cilium_context(params, client, POOL_RESOURCES)
     simulation = _simulation(params, client, seen, plan)
     against = [one for one in plan.objections if one.risk != LABELS]
-    against += shrinking(context, seen.data, plan.wanted)
+    against += shrinking(pools, seen.data, plan.wanted)
     if params["state"] == "present":  # back to what was is shown, and never refused for that
         against += label_objections(simulation)
     standing = [one for one in against if not accepts(one, params["accepted_risks"])]
