@@ -13,7 +13,8 @@ version_added: 0.1.0
 description:
   - Applies a PrometheusRule, ConfigMaps with dashboards, and for each target a headless Service with a ServiceMonitor, by
     server-side apply with the field manager C(podnet.upkeep). Removes them again.
-  - Objects are known by their labels. One that has the name but not the labels is refused, never changed.
+  - Objects are known by their labels. One that has the name but not the labels is refused, never changed. What others have
+    added to an object of ours, such as a group of rules, stays in it.
   - All objects are tried before the first is written. What the API server would make of them decides whether anything
     changes.
 author:

@@ -270,8 +270,8 @@ def test_objects_of_a_cluster(testbed: Testbed) -> None:
     assert again.returncode == 0 and not again.changed, again.output
 
     # somebody has edited the rule, and somebody else's monitor scrapes the operator now
-    first = {"name": "mine", "rules": [{"alert": "X", "expr": "vector(1)"}]}
-    testbed.client.patch(RULE, {"spec": {"groups": [first]}})
+    edited = {**rule["spec"]["groups"][0], "rules": [{"alert": "X", "expr": "vector(1)"}]}
+    testbed.client.patch(RULE, {"spec": {"groups": [{**edited, "name": "mine"}, edited]}})
     theirs = {**monitor, "metadata": {"name": "theirs", "namespace": NAMESPACE}}
     testbed.client.create(
         f"{OPERATOR_KINDS}/servicemonitors",
@@ -284,9 +284,10 @@ def test_objects_of_a_cluster(testbed: Testbed) -> None:
     )
     corrected = install(testbed, rule_labels=labels, scrape_interval="15s")
     assert corrected.returncode == 0 and corrected.changed, corrected.output
-    assert [one["name"] for one in testbed.client.get(RULE)["spec"]["groups"]] == [
-        one["name"] for one in rule["spec"]["groups"]
-    ]
+    groups = {one["name"]: one for one in testbed.client.get(RULE)["spec"]["groups"]}
+    # what somebody has added is theirs
+    assert groups.pop("mine")["rules"] == edited["rules"]
+    assert groups == {one["name"]: one for one in rule["spec"]["groups"]}
     assert testbed.client.find(f"{OPERATOR_KINDS}/servicemonitors/podnet-upkeep-cilium-operator") is None
     assert "ServiceMonitor monitoring/theirs" in corrected.flat_output
 
