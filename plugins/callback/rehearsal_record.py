@@ -33,11 +33,21 @@ import typing as t
 from ansible.plugins.callback import CallbackBase
 
 # of the result of a module
-_KEPT: t.Final = ("msg", "lines", "refusals", "pods", "exhausted_budgets", "drain_warnings", "stdout", "summary_lines", "changed")
+_KEPT: t.Final = (
+    "msg",
+    "lines",
+    "refusals",
+    "pods",
+    "exhausted_budgets",
+    "drain_warnings",
+    "stdout",
+    "summary_lines",
+    "changed",
+)
 _LONGEST: t.Final = 200_000
 
 
-class CallbackModule(CallbackBase):
+class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core has no types
     """Writes one line for each result."""
 
     CALLBACK_VERSION = 2.0

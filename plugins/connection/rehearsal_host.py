@@ -155,7 +155,7 @@ esac
 """
 
 
-class Connection(ConnectionBase):
+class Connection(ConnectionBase):  # type: ignore[misc]  # ansible-core has no types
     """A host that is not there."""
 
     transport = "podnet.upkeep.rehearsal_host"
@@ -163,15 +163,16 @@ class Connection(ConnectionBase):
 
     def _connect(self) -> Connection:
         if not self.get_option("reachable"):
-            raise AnsibleConnectionFailure("the Node was not Ready in the snapshot, so its host is played as switched off")
-        if not self._connected:
-            self._make()
-            self._connected = True
+            raise AnsibleConnectionFailure(
+                "the Node was not Ready in the snapshot, so its host is played as switched off"
+            )
+        self._make()
+        self._connected = True
         return self
 
     @property
     def _host(self) -> str:
-        return os.path.join(os.path.realpath(self.get_option("folder")), self.get_option("remote_addr"))
+        return os.path.join(os.path.realpath(str(self.get_option("folder"))), str(self.get_option("remote_addr")))
 
     def _make(self) -> None:
         """The folder of this host, as a host is that nobody has worked on yet."""
@@ -181,7 +182,16 @@ class Connection(ConnectionBase):
         partial = f"{host}.partial"
         if os.path.isdir(partial):
             shutil.rmtree(partial)
-        for folder in ("bin", "etc/cni/net.d", "var/lib/rehearsal", "var/lib/kubelet", "var/lib/cni", "var/tmp", "run", "net"):
+        for folder in (
+            "bin",
+            "etc/cni/net.d",
+            "var/lib/rehearsal",
+            "var/lib/kubelet",
+            "var/lib/cni",
+            "var/tmp",
+            "run",
+            "net",
+        ):
             os.makedirs(os.path.join(partial, folder))
         for name in _OF_CONTROLLER:
             os.symlink(f"/mnt/etc/{name}", os.path.join(partial, "etc", name))

@@ -27,11 +27,17 @@ def uid(kind: int, number: int) -> str:
 def _node(number: int) -> dict[str, Any]:
     name = f"node-{number}"
     cidr = "10.250.7.0/24" if name == DRIFTED else f"10.{32 + number // 256}.{number % 256}.0/24"
-    labels = {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "topology.kubernetes.io/zone": f"zone-{number % 3}"}
+    labels = {
+        "kubernetes.io/hostname": name,
+        "kubernetes.io/os": "linux",
+        "topology.kubernetes.io/zone": f"zone-{number % 3}",
+    }
     if name == KARPENTER:
         labels["karpenter.sh/nodepool"] = "general"
     said = {"lastTransitionTime": TIME, "reason": "KubeletReady"}
-    conditions = [{"type": kind, "status": "True" if kind == "Ready" else "False", **said} for kind in ("MemoryPressure", "Ready")]
+    conditions = [
+        {"type": kind, "status": "True" if kind == "Ready" else "False", **said} for kind in ("MemoryPressure", "Ready")
+    ]
     address = f"172.{16 + number // 65536}.{number // 256 % 256}.{number % 256}"
     info = {
         **{"kubeletVersion": "v1.36.1", "osImage": "Linux", "containerRuntimeVersion": "containerd://2.1.0"},
@@ -39,7 +45,13 @@ def _node(number: int) -> dict[str, Any]:
         **{"architecture": "amd64", "operatingSystem": "linux", "kernelVersion": "6.1.0", "kubeProxyVersion": ""},
     }
     return {
-        "metadata": {"name": name, "uid": uid(1, number), "creationTimestamp": TIME, "labels": labels, "annotations": {"team": "red"}},
+        "metadata": {
+            "name": name,
+            "uid": uid(1, number),
+            "creationTimestamp": TIME,
+            "labels": labels,
+            "annotations": {"team": "red"},
+        },
         "spec": {"podCIDR": cidr, "podCIDRs": [cidr]},
         "status": {
             "addresses": [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": name}],
@@ -59,7 +71,15 @@ def _address(number: int, on: int) -> str:
 def _pods(nodes: int, per_node: int) -> Iterator[dict[str, Any]]:
     for number in range(nodes * per_node):
         on, app = number % nodes, number // PODS_OF_A_SET
-        yield _pod(f"app-{app}-6c9d7-{number:05x}", f"team-{app % 200}", number, on, _address(number // nodes, on), f"app-{app}", app)
+        yield _pod(
+            f"app-{app}-6c9d7-{number:05x}",
+            f"team-{app % 200}",
+            number,
+            on,
+            _address(number // nodes, on),
+            f"app-{app}",
+            app,
+        )
 
 
 def _pod(name: str, namespace: str, number: int, on: int, address: str, app: str, owner: int) -> dict[str, Any]:
@@ -136,11 +156,27 @@ def cluster(nodes: int = 8, per_node: int = 5, identities: int = 0, *, cilium: b
     known["pods"] = [*pods, alone]
     known["configmaps"] = [_config_map("kubeadm-config", kubeadm)]
     known["namespaces"] = [
-        {"metadata": {"name": name, "uid": uid(6, number), "creationTimestamp": TIME, "labels": {"kubernetes.io/metadata.name": name}}}
-        for number, name in enumerate(["default", "kube-system", "payments", *sorted({pod["metadata"]["namespace"] for pod in pods})])
+        {
+            "metadata": {
+                "name": name,
+                "uid": uid(6, number),
+                "creationTimestamp": TIME,
+                "labels": {"kubernetes.io/metadata.name": name},
+            }
+        }
+        for number, name in enumerate(
+            ["default", "kube-system", "payments", *sorted({pod["metadata"]["namespace"] for pod in pods})]
+        )
     ]
     known["csinodes"] = [
-        {"metadata": {"name": f"node-{one}", "uid": uid(5, one), "creationTimestamp": TIME, "ownerReferences": [{"kind": "Node", "name": f"node-{one}", "uid": uid(1, one)}]}}
+        {
+            "metadata": {
+                "name": f"node-{one}",
+                "uid": uid(5, one),
+                "creationTimestamp": TIME,
+                "ownerReferences": [{"kind": "Node", "name": f"node-{one}", "uid": uid(1, one)}],
+            }
+        }
         for one in range(nodes)
     ]
     absent = {name for name, one in RESOURCES.items() if "." in one.group and not one.group.endswith("k8s.io")}
@@ -154,19 +190,37 @@ def cluster(nodes: int = 8, per_node: int = 5, identities: int = 0, *, cilium: b
     }
     resources["rehearsal-budgets"] = tuple(budgets)
     return ClusterState(
-        taken_at=TAKEN, server_version="v1.36.1", resources=resources, absent=frozenset(absent & set(RESOURCES)), origin="a test"
+        taken_at=TAKEN,
+        server_version="v1.36.1",
+        resources=resources,
+        absent=frozenset(absent & set(RESOURCES)),
+        origin="a test",
     )
 
 
 def _add_cilium(
-    known: dict[str, list[dict[str, Any]]], pods: list[dict[str, Any]], alone: dict[str, Any], apps: list[int], count: int
+    known: dict[str, list[dict[str, Any]]],
+    pods: list[dict[str, Any]],
+    alone: dict[str, Any],
+    apps: list[int],
+    count: int,
 ) -> None:
     config = {
-        **{"cluster-name": "default", "cluster-id": "0", "ipam": "kubernetes", "enable-ipv4": "true", "enable-ipv6": "false"},
+        **{
+            "cluster-name": "default",
+            "cluster-id": "0",
+            "ipam": "kubernetes",
+            "enable-ipv4": "true",
+            "enable-ipv6": "false",
+        },
         **{"identity-allocation-mode": "crd", "identity-gc-interval": "15m0s", "identity-heartbeat-timeout": "30m0s"},
         "cilium-endpoint-gc-interval": "5m0s",
     }
     known["configmaps"].append(_config_map("cilium-config", config))
+    known["daemonsets"] = [_agents_daemon_set(len(known["nodes"]))]
+    known["deployments"] = [_operator_deployment()]
+    known["pods"] += [_agent(node["metadata"]["name"], number) for number, node in enumerate(known["nodes"])]
+    known["pods"].append(_operator_pod())
     made = [_identity(app, f"app-{app}", f"team-{app % 200}") for app in apps]
     made.append(_identity(len(apps), "lonely", "payments"))
     made += [_identity(number, f"gone-{number}", f"team-{number % 7}") for number in range(len(apps) + 1, count)]
@@ -181,7 +235,72 @@ def _add_cilium(
                 **{"name": f"node-{one}", "uid": uid(10, one), "creationTimestamp": TIME},
                 "ownerReferences": [{"kind": "Node", "name": f"node-{one}", "uid": uid(1, one)}],
             },
-            "spec": {"addresses": [{"type": "InternalIP", "ip": node["status"]["addresses"][0]["address"]}], "ipam": {"podCIDRs": node["spec"]["podCIDRs"]}},
+            "spec": {
+                "addresses": [{"type": "InternalIP", "ip": node["status"]["addresses"][0]["address"]}],
+                "ipam": {"podCIDRs": node["spec"]["podCIDRs"]},
+            },
         }
         for one, node in enumerate(known["nodes"])
     ]
+
+
+def _in_kube_system(name: str, kind: int, number: int) -> dict[str, Any]:
+    return {"name": name, "namespace": "kube-system", "uid": uid(kind, number), "creationTimestamp": TIME}
+
+
+def _agents_daemon_set(nodes: int) -> dict[str, Any]:
+    template = {"spec": {"containers": [{"name": "cilium-agent", "image": "quay.io/cilium/cilium:v1.18.4"}]}}
+    numbers = ("desiredNumberScheduled", "numberReady", "updatedNumberScheduled")
+    return {
+        "metadata": {**_in_kube_system("cilium", 11, 0), "labels": {"k8s-app": "cilium"}, "generation": 1},
+        "spec": {"template": template},
+        "status": {**dict.fromkeys(numbers, nodes), "observedGeneration": 1},
+    }
+
+
+def _agent(node: str, number: int) -> dict[str, Any]:
+    labels = {"k8s-app": "cilium", "controller-revision-hash": "5d6f", "pod-template-generation": "1"}
+    owners = [{"kind": "DaemonSet", "name": "cilium", "uid": uid(11, 0), "controller": True}]
+    container = {"name": "cilium-agent", "image": "quay.io/cilium/cilium:v1.18.4", "command": ["cilium-agent"]}
+    return {
+        "metadata": {
+            **_in_kube_system(f"cilium-{number:05x}", 12, number),
+            "labels": labels,
+            "ownerReferences": owners,
+        },
+        "spec": {"nodeName": node, "hostNetwork": True, "serviceAccountName": "cilium", "containers": [container]},
+        "status": {"phase": "Running", "startTime": TIME, "podIPs": [{"ip": f"172.16.{number // 256}.{number % 256}"}]},
+    }
+
+
+def _operator_deployment() -> dict[str, Any]:
+    template = {
+        "spec": {"containers": [{"name": "cilium-operator", "image": "quay.io/cilium/operator-generic:v1.18.4"}]}
+    }
+    status = {**dict.fromkeys(("replicas", "readyReplicas", "updatedReplicas"), 1), "observedGeneration": 1}
+    labels = {"io.cilium/app": "operator", "name": "cilium-operator"}
+    return {
+        "metadata": {**_in_kube_system("cilium-operator", 13, 0), "labels": labels, "generation": 1},
+        "spec": {"replicas": 1, "template": template},
+        "status": status,
+    }
+
+
+def _operator_pod() -> dict[str, Any]:
+    labels = {"io.cilium/app": "operator", "name": "cilium-operator", "pod-template-hash": "7c44"}
+    owners = [{"kind": "ReplicaSet", "name": "cilium-operator-7c44", "uid": uid(14, 0), "controller": True}]
+    container = {
+        "name": "cilium-operator",
+        "image": "quay.io/cilium/operator-generic:v1.18.4",
+        "command": ["cilium-operator-generic"],
+    }
+    return {
+        "metadata": {**_in_kube_system("cilium-operator-7c44-x", 15, 0), "labels": labels, "ownerReferences": owners},
+        "spec": {
+            "nodeName": "node-0",
+            "hostNetwork": True,
+            "serviceAccountName": "cilium-operator",
+            "containers": [container],
+        },
+        "status": {"phase": "Running", "startTime": TIME, "podIPs": [{"ip": "172.16.0.0"}]},
+    }

@@ -28,6 +28,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.etcd_load
 from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.plane import Plane, free_ports
 from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.processes import Run
 from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.rebuild import Rebuild
+from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.revisions import align
 from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.source import (
     cilium_config,
     operator_problem,
@@ -151,6 +152,8 @@ def _start(control_plane: ControlPlane, state: ClusterState, held: frozenset[str
         long_ago = made.began() - datetime.timedelta(days=1)
         acquired = {"spec": {"acquireTime": f"{long_ago:%Y-%m-%dT%H:%M:%S.%f}Z"}}
         control_plane.client().patch(_LEADER, acquired)
+    with made.timed("revisions of DaemonSets"):
+        made.said += filter(None, [align(control_plane.client(), plane.ports["etcd"], state, rebuild)])
     made.operator = operator_problem(plane.cilium_config, plane.paths)
     if not made.operator:
         with made.timed("start of the operator of Cilium"):

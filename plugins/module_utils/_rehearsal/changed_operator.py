@@ -28,12 +28,8 @@ def look_at_operator(made: BroughtUp, run: Run) -> list[str]:
     config = {key: str(value) for key, value in ((found or {}).get("data") or {}).items()}
     if config == made.cilium_config:
         return []
-    changed = sorted(
-        key for key in {*config, *made.cilium_config} if config.get(key) != made.cilium_config.get(key)
-    )
-    plane = Plane(
-        made.folder, made.paths, made.ports, AllocatorSettings(), 0, config, made.cilium_namespace
-    )
+    changed = sorted(key for key in {*config, *made.cilium_config} if config.get(key) != made.cilium_config.get(key))
+    plane = Plane(made.folder, made.paths, made.ports, AllocatorSettings(), 0, config, made.cilium_namespace)
     said = ControlPlane(plane, run).start_operator(config)
     made.cilium_config = config
     made.save()

@@ -19,7 +19,12 @@ import urllib.request
 from collections.abc import Callable, Mapping
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
-from ansible_collections.podnet.upkeep.plugins.module_utils._errors import ApiError, InputError, RefusedError, WaitTimeoutError
+from ansible_collections.podnet.upkeep.plugins.module_utils._errors import (
+    ApiError,
+    InputError,
+    RefusedError,
+    WaitTimeoutError,
+)
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.machine_lock import exclusive
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_process import RunProcess, playbook_process
 from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.kubelets import stages
@@ -36,7 +41,9 @@ OPERATOR: t.Final = "cilium-operator"
 def folder_of(work_dir: str, name: str) -> str:
     """The folder of a rehearsal. Raises InputError for a name that is none."""
     if not _NAME.fullmatch(name):
-        raise InputError(f"name: {name!r} is no name of a rehearsal; use 1 to 40 lower-case letters, digits and inner hyphens.")
+        raise InputError(
+            f"name: {name!r} is no name of a rehearsal; use 1 to 40 lower-case letters, digits and inner hyphens."
+        )
     return os.path.join(os.path.abspath(os.path.expanduser(work_dir)), name)
 
 

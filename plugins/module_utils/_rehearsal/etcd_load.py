@@ -56,9 +56,7 @@ def load(port: int, objects: Iterable[tuple[str, Mapping[str, t.Any]]]) -> int:
 
 def remove(port: int, keys: Iterable[str]) -> None:
     """Take these keys out of the etcd. Raises LoadError."""
-    requests = [
-        b'{"requestDeleteRange":{"key":"%b"}}' % base64.b64encode(key.encode()) for key in keys
-    ]
+    requests = [b'{"requestDeleteRange":{"key":"%b"}}' % base64.b64encode(key.encode()) for key in keys]
     batches: queue.Queue[bytes | None] = queue.Queue()
     for first in range(0, len(requests), _MOST_OBJECTS):
         batches.put(b'{"success":[' + b",".join(requests[first : first + _MOST_OBJECTS]) + b"]}")

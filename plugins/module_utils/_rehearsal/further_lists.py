@@ -38,7 +38,15 @@ _PLACE: t.Final = (
     *("nodeSelector", "affinity", "tolerations", "topologySpreadConstraints", "hostNetwork", "restartPolicy"),
     "terminationGracePeriodSeconds",
 )
-_SPEC: t.Final = ("replicas", "selector", "strategy", "updateStrategy", "serviceName", "podManagementPolicy", "ordinals")
+_SPEC: t.Final = (
+    "replicas",
+    "selector",
+    "strategy",
+    "updateStrategy",
+    "serviceName",
+    "podManagementPolicy",
+    "ordinals",
+)
 _BUDGET: t.Final = ("minAvailable", "maxUnavailable", "selector", "unhealthyPodEvictionPolicy")
 
 

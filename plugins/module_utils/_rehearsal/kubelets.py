@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.rebuild import NODE_STATUS, STUCK
+from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.rebuild import NODE_STATUS
+from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.rebuilt_pods import STUCK
 
 _STAGES: t.Final = """
 apiVersion: kwok.x-k8s.io/v1alpha1
@@ -29,7 +30,12 @@ spec:
       {{ $now := Now }}
       conditions:
       {{ range NodeConditions }}
-      - {type: {{ .type | Quote }}, status: {{ .status | Quote }}, reason: {{ .reason | Quote }}, message: {{ .message | Quote }}, lastHeartbeatTime: {{ $now | Quote }}, lastTransitionTime: {{ $now | Quote }}}
+      - type: {{ .type | Quote }}
+        status: {{ .status | Quote }}
+        reason: {{ .reason | Quote }}
+        message: {{ .message | Quote }}
+        lastHeartbeatTime: {{ $now | Quote }}
+        lastTransitionTime: {{ $now | Quote }}
       {{ end }}
       {{ range $name, $part := ( index .metadata.annotations "NODE_STATUS" | fromJson ) }}
       {{ $name }}: {{ $part | toJson }}

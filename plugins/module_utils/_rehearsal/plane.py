@@ -58,7 +58,9 @@ def free_ports() -> dict[str, int]:
     for use in PORTS:
         chosen = next((number for number in numbers if _is_free(number)), None)
         if chosen is None:
-            raise InputError(f"programs: no port from {_FIRST_PORT} to {_LAST_PORT} of 127.0.0.1 is free; end what listens there.")
+            raise InputError(
+                f"programs: no port from {_FIRST_PORT} to {_LAST_PORT} of 127.0.0.1 is free; end what listens there."
+            )
         found[use] = chosen
     return found
 

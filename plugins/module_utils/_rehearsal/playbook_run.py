@@ -77,7 +77,9 @@ class RehearsalRun:
         self._exit = os.path.join(made.folder, "playbook.exit")
         self._record = os.path.join(made.folder, "record.jsonl")
 
-    def run(self, variables: Mapping[str, t.Any], python: str, collections: str, timeout: float) -> tuple[int | None, float]:
+    def run(
+        self, variables: Mapping[str, t.Any], python: str, collections: str, timeout: float
+    ) -> tuple[int | None, float]:
         """Run it; exit code and seconds. The code is None when it was ended after ``timeout`` seconds.
 
         Raises ProcessError when it cannot be started.

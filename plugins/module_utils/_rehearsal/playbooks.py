@@ -54,7 +54,9 @@ class Rehearsable:
         ours = {f"{self.name}_{key}": _in(folder, value) for key, value in forced.items()}
         for key in given:
             if key.startswith("ansible_"):
-                raise InputError(f"variables: {key} decides how hosts are reached, which a rehearsal does itself; leave it out.")
+                raise InputError(
+                    f"variables: {key} decides how hosts are reached, which a rehearsal does itself; leave it out."
+                )
         first = {f"{self.name}_{key}": value for key, value in self.defaults.items()}
         if allocator:
             first[f"{self.name}_allocator"] = allocator
@@ -86,7 +88,9 @@ _ALL: t.Final = (
         "remove_unreachable_nodes",
         {"state_dir": "FOLDER/removed", "take_over": False, "window_end": ""},
         {"settle_seconds": 10, "controller_settle_seconds": 5},
-        ("The hosts: those of Nodes that were not Ready were played as switched off. Whether they are is seen there only.",),
+        (
+            "The hosts: those of Nodes that were not Ready were played as switched off. Whether they are is seen there only.",
+        ),
     ),
     Rehearsable("clean_identities", _CLEANING, {}, (_AGENTS,)),
     Rehearsable("clean_endpoints", _CLEANING, {}, (_AGENTS,)),
@@ -110,7 +114,11 @@ def playbook_of(name: str) -> Rehearsable:
 
 def environment(folder: str, kubeconfig: str, collections: str, home: Mapping[str, str]) -> dict[str, str]:
     """The whole environment of the run: nothing of the user's that says how to reach a cluster or a host."""
-    kept = {key: home[key] for key in ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "USER") if key in home}
+    kept = {
+        key: home[key]
+        for key in ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "USER")
+        if key in home
+    }
     return {
         **kept,
         "HOME": folder,

@@ -126,7 +126,9 @@ class Processes:
             while started_at(found[0]) == found[1] and time.monotonic() < end:
                 time.sleep(0.02)
         if found is not None and started_at(found[0]) == found[1]:
-            raise ProcessError(f"{name} (pid {found[0]}) of the rehearsal in {self._folder} does not end; end it by hand.")
+            raise ProcessError(
+                f"{name} (pid {found[0]}) of the rehearsal in {self._folder} does not end; end it by hand."
+            )
         path = os.path.join(self._records, name)
         if os.path.exists(path):
             os.unlink(path)

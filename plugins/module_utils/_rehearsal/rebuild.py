@@ -13,17 +13,16 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.pruning_pods import keeps_command_line
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.resources import RESOURCES
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import (
-    TERMINAL_PHASES,
     ClusterState,
     Object,
     condition,
-    internal_addresses,
     name_of,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.further_lists import BUDGETS, LISTS
+from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.owned_pods import API_VERSIONS
+from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.rebuilt_pods import RebuiltPods, with_version
 from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.stored_objects import (
     MARK,
     definition,
@@ -33,20 +32,12 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.stored_ob
     with_uid,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.times import aged
-from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.workloads import (
-    API_VERSIONS,
-    FOREIGN,
-    IMAGE,
-    Workloads,
-    tolerated,
-    with_images,
-)
+from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.workloads import Workloads
 
 Stored = tuple[str, Object]
 #: Nodes that the stand-in for kubelets keeps as they are, and what it says of them when they are registered anew.
 NODE_MARK: t.Final = f"{MARK}/node"
 NODE_STATUS: t.Final = f"{MARK}/status"
-STUCK: t.Final = f"{MARK}/stuck"
 _HELD: t.Final = ("nodeleases", "csinodes", "ciliumnodes", "cninodes")
 # made by the rehearsal's own processes, or answered by servers that are not there
 _LEFT_OUT: t.Final = ("apiservices", "clustercidrs-in-tree", "daemonsets", "deployments")
@@ -74,9 +65,7 @@ class Rebuild:
         self._held = held_back
         self._time = state.taken_at.strftime("%Y-%m-%dT%H:%M:%SZ")
         self._nodes = {name_of(node): node for node in state.of("nodes")}
-        self._placed = {
-            (str(one["metadata"].get("namespace")), name_of(one)): one for one in state.of("rehearsal-pods")
-        }
+        self._pods = RebuiltPods(state, self._time)
         self._amounts = {name_of(one): one["status"] for one in state.of("rehearsal-nodes")}
         self.result = Rebuilt()
 
@@ -91,7 +80,8 @@ class Rebuild:
                 yield self._node(node)
         yield from self._workloads()
         for pod in self._state.of("pods"):
-            yield self._pod(pod)
+            self.result.counts["pods"] += 1
+            yield self._pods.of(pod)
         for resource in (one for one in self._state.resources if one in RESOURCES):
             if resource not in (*_DONE_HERE, *_LEFT_OUT):
                 yield from self._others(resource, held=False)
@@ -113,6 +103,20 @@ class Rebuild:
         for name in sorted(self._held):
             yield self._node(self._nodes[name])
 
+    def pods_with_hashes(self, hashes: Mapping[str, str]) -> Iterator[Stored]:
+        """Pods of these DaemonSets with the hash that their controller gives (``hashes`` by uid)."""
+        for pod in self._state.of("pods"):
+            found = [
+                hashes[uid]
+                for one in pod["metadata"].get("ownerReferences") or ()
+                if (uid := str(one.get("uid"))) in hashes
+            ]
+            if found:
+                key, made = self._pods.of(pod)
+                metadata = made["metadata"]
+                metadata["labels"] = {**(metadata.get("labels") or {}), "controller-revision-hash": found[0]}
+                yield key, made
+
     # -- kinds -------------------------------------------------------------------------------------------------------
 
     def _namespaces(self) -> Iterator[Stored]:
@@ -131,13 +135,21 @@ class Rebuild:
             spec = {"finalizers": ["kubernetes"]}
             yield stored(
                 "namespaces",
-                {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata, "spec": spec, "status": {"phase": going}},
+                {
+                    "apiVersion": "v1",
+                    "kind": "Namespace",
+                    "metadata": metadata,
+                    "spec": spec,
+                    "status": {"phase": going},
+                },
             )
 
     def _node(self, node: Object) -> Stored:
         self.result.counts["nodes"] += 1
         name = name_of(node)
-        metadata = with_uid("Node", {key: value for key, value in node["metadata"].items() if key != "resourceVersion"}, self._time)
+        metadata = with_uid(
+            "Node", {key: value for key, value in node["metadata"].items() if key != "resourceVersion"}, self._time
+        )
         status = dict(node.get("status") or {})
         for key in ("capacity", "allocatable"):
             status[key] = {**(status.get(key) or {}), **(self._amounts.get(name, {}).get(key) or {})}
@@ -146,7 +158,13 @@ class Rebuild:
             kept = {key: status[key] for key in ("nodeInfo", "addresses", "capacity", "allocatable") if key in status}
             ours = {NODE_MARK: "true", NODE_STATUS: json.dumps(kept, sort_keys=True)}
             metadata["annotations"] = {**(metadata.get("annotations") or {}), **ours}
-        whole = {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": node.get("spec") or {}, "status": status}
+        whole = {
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": metadata,
+            "spec": node.get("spec") or {},
+            "status": status,
+        }
         return stored("nodes", whole)
 
     def _workloads(self) -> Iterator[Stored]:
@@ -157,74 +175,6 @@ class Rebuild:
         for words, count in sorted(workloads.guessed.items()):
             self.result.said.append(f"Made up for {count} of them: {words}.")
 
-    def _pod(self, pod: Object) -> Stored:
-        self.result.counts["pods"] += 1
-        source, spec, status = pod["metadata"], pod.get("spec") or {}, pod.get("status") or {}
-        metadata = with_uid("Pod", {key: value for key, value in source.items() if key != "ownerReferences"}, self._time)
-        owners = [_owner(one) for one in source.get("ownerReferences") or ()]
-        annotations = {}
-        if owners:
-            metadata["ownerReferences"] = owners
-            if any(one.get("kind") == "Node" for one in owners):
-                annotations = {"kubernetes.io/config.mirror": MARK, "kubernetes.io/config.source": "file"}
-        if metadata.get("deletionTimestamp"):
-            annotations[STUCK] = "true"
-            metadata["deletionGracePeriodSeconds"] = 30
-        if annotations:
-            metadata["annotations"] = annotations
-        placed = self._placed.get((str(source.get("namespace")), str(source["name"])))
-        whole = {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": metadata,
-            "spec": self._pod_spec(pod, spec, placed),
-            "status": self._pod_status(pod, status, str(spec.get("nodeName") or ""), placed),
-        }
-        return stored("pods", whole)
-
-    def _pod_spec(self, pod: Object, spec: Mapping[str, t.Any], placed: Object | None) -> Object:
-        node = self._nodes.get(str(spec.get("nodeName") or ""), {})
-        made: Object = {key: value for key, value in (placed or {"spec": {}})["spec"].items() if key != "claims"}
-        made.update({key: spec[key] for key in ("nodeName", "serviceAccountName", "hostNetwork") if spec.get(key)})
-        if "tolerations" not in made:
-            lasting = [{"key": f"node.kubernetes.io/{one}", "operator": "Exists"} for one in ("not-ready", "unreachable")]
-            evicted = [{**one, "effect": "NoExecute", "tolerationSeconds": 300} for one in lasting]
-            made["tolerations"] = [*tolerated((node.get("spec") or {}).get("taints") or ()), *evicted]
-        if keeps_command_line(pod):
-            made["containers"] = list(spec.get("containers") or ())
-        made = with_images(made)
-        ports = [{"name": name, "protocol": protocol, "containerPort": port} for name, protocol, port in spec.get("namedPorts") or ()]
-        if ports:
-            made["containers"][0] = {**made["containers"][0], "ports": ports}
-        if not spec.get("nodeName"):
-            # why it was not scheduled is not in the snapshot, so nobody schedules it here
-            made["schedulerName"] = f"{MARK}.nobody"
-        made.setdefault("restartPolicy", "Always" if (pod.get("status") or {}).get("phase") not in TERMINAL_PHASES else "Never")
-        return made
-
-    def _pod_status(self, pod: Object, status: Mapping[str, t.Any], node: str, placed: Object | None) -> Object:
-        made = {key: status[key] for key in ("phase", "reason", "startTime", "podIPs") if status.get(key) is not None}
-        if made.get("podIPs"):
-            made["podIP"] = made["podIPs"][0].get("ip")
-        addresses = internal_addresses(self._nodes[node]) if node in self._nodes else []
-        if addresses:
-            made["hostIP"] = addresses[0]
-        runs = status.get("phase") == "Running"
-        waiting = status.get("waiting")
-        ready = runs and not waiting and (placed is None or bool(placed.get("ready", True)))
-        if node:
-            said = [("PodScheduled", True), *((kind, ready) for kind in ("Ready", "ContainersReady"))]
-            made["conditions"] = [
-                {"type": kind, "status": "True" if fine else "False", "lastTransitionTime": status.get("startTime") or self._time}
-                for kind, fine in said
-            ]
-        if waiting or status.get("restarts") is not None or (runs and not keeps_command_line(pod)):
-            state = {"waiting": {"reason": waiting}} if waiting else {"running": {"startedAt": status.get("startTime")}}
-            made["containerStatuses"] = [
-                {"name": "main", "image": IMAGE, "imageID": "", "ready": ready, "restartCount": status.get("restarts") or 0, "state": state}
-            ]
-        return made
-
     def _others(self, resource: str, *, held: bool) -> Iterator[Stored]:
         for one in self._state.of(resource):
             source = one["metadata"]
@@ -234,7 +184,7 @@ class Rebuild:
             dropped = ("resourceVersion", "managedFields") if resource != "configmaps" else ("resourceVersion",)
             metadata = {key: value for key, value in source.items() if key not in dropped}
             if metadata.get("ownerReferences"):
-                metadata["ownerReferences"] = [_owner(owner) for owner in metadata["ownerReferences"]]
+                metadata["ownerReferences"] = [with_version(owner) for owner in metadata["ownerReferences"]]
             whole = {**one, "metadata": with_uid(resource, metadata, self._time)}
             if is_custom(resource):
                 yield stored_custom(resource, whole)
@@ -268,10 +218,14 @@ class Rebuild:
             if owner.get("kind") not in API_VERSIONS
         }
         if foreign:
-            said.append(f"Pods of {', '.join(sorted(foreign))} do not come back when they are evicted: their controllers are not here.")
+            said.append(
+                f"Pods of {', '.join(sorted(foreign))} do not come back when they are evicted: their controllers are not here."
+            )
         for resource in ("apiservices", "clustercidrs-in-tree"):
             if state.of(resource):
-                said.append(f"{len(state.of(resource))} objects of {resource} are not loaded: the servers that answer for them are not here.")
+                said.append(
+                    f"{len(state.of(resource))} objects of {resource} are not loaded: the servers that answer for them are not here."
+                )
         unknown = sorted(one for one in state.unknown if one in RESOURCES and is_judged(one))
         if unknown:
             said.append(f"The snapshot does not hold {', '.join(unknown)}: here there are none.")
@@ -280,7 +234,3 @@ class Rebuild:
 def is_judged(resource: str) -> bool:
     """Whether a snapshot without these objects lacks something: those of CNIs that are not there are not missed."""
     return resource not in _LEFT_OUT and not (is_custom(resource) and RESOURCES[resource].group != "cilium.io")
-
-
-def _owner(owner: Mapping[str, t.Any]) -> Object:
-    return {"apiVersion": API_VERSIONS.get(str(owner.get("kind")), FOREIGN), **owner}

@@ -63,7 +63,9 @@ def blocked_of(lines: Sequence[Line]) -> list[dict[str, t.Any]]:
         if line["action"] != _DRAIN:
             continue
         for pod in _list(line["result"].get("pods")):
-            if isinstance(pod, dict) and (pod.get("budget") or pod.get("action") == "refuse" or pod.get("result") == "failed"):
+            if isinstance(pod, dict) and (
+                pod.get("budget") or pod.get("action") == "refuse" or pod.get("result") == "failed"
+            ):
                 found.append(
                     {
                         "node": line["host"],

@@ -53,7 +53,12 @@ class Registrations:
 
     def _watch(self) -> None:
         while not self._end.is_set():
-            params = {"watch": 1, "resourceVersion": self._version, "timeoutSeconds": _SECONDS, "allowWatchBookmarks": True}
+            params = {
+                "watch": 1,
+                "resourceVersion": self._version,
+                "timeoutSeconds": _SECONDS,
+                "allowWatchBookmarks": True,
+            }
             try:
                 for event in self._client.stream(_NODES, params, timeout=_SECONDS + 10):
                     metadata = event["object"].get("metadata") or {}
@@ -118,6 +123,8 @@ class Registrations:
 
 def _by_name(objects: list[JsonObject]) -> dict[str, JsonObject]:
     return {
-        str(one["metadata"]["name"]): {key: one[key] for key in ("apiVersion", "kind", "metadata", "spec") if key in one}
+        str(one["metadata"]["name"]): {
+            key: one[key] for key in ("apiVersion", "kind", "metadata", "spec") if key in one
+        }
         for one in objects
     }

@@ -30,7 +30,9 @@ def read(path: str) -> ClusterState:
         except (OSError, BadContent) as error:
             raise InputError(f"snapshot: {name} {error}; save it again.") from error
     if "nodes" not in state.resources or not state.of("nodes"):
-        raise InputError(f"snapshot: {name} has no Nodes, so there is nothing to rehearse on; save it with all objects.")
+        raise InputError(
+            f"snapshot: {name} has no Nodes, so there is nothing to rehearse on; save it with all objects."
+        )
     return state
 
 

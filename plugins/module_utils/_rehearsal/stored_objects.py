@@ -23,7 +23,15 @@ MARK: t.Final = "rehearsal.podnet.upkeep"
 _UIDS: t.Final = uuid.UUID("b7f3f3a6-9f2a-4a53-9a30-2f6f0c6d4b11")
 # what is stored under another name than that of its collection
 _PREFIXES: t.Final = {"nodes": "minions"}
-_BUILT_IN: t.Final = ("", "apps", "batch", "policy", "coordination.k8s.io", "storage.k8s.io", "rbac.authorization.k8s.io")
+_BUILT_IN: t.Final = (
+    "",
+    "apps",
+    "batch",
+    "policy",
+    "coordination.k8s.io",
+    "storage.k8s.io",
+    "rbac.authorization.k8s.io",
+)
 
 
 def stored(prefix: str, obj: Mapping[str, t.Any]) -> tuple[str, Object]:

@@ -14,33 +14,20 @@ import re
 import typing as t
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
-from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import (
-    TERMINAL_PHASES,
-    ClusterState,
-    Object,
-    name_of,
-)
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.pruning_pods import keeps_command_line
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import ClusterState, Object, name_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.further_lists import place_of
+from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.owned_pods import (
+    API_VERSIONS,
+    Group,
+    groups,
+    tolerated,
+    with_images,
+)
 from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.stored_objects import MARK, uid_for, with_uid
 
-#: Of each kind of owner that controllers of Kubernetes know. What others own stays as it is when it is evicted.
-API_VERSIONS: t.Final[Mapping[str, str]] = {
-    "ReplicaSet": "apps/v1",
-    "StatefulSet": "apps/v1",
-    "DaemonSet": "apps/v1",
-    "Job": "batch/v1",
-    "Node": "v1",
-    "Pod": "v1",
-}
-FOREIGN: t.Final = f"{MARK}/v1"
-IMAGE: t.Final = f"{MARK}/nothing-runs"
 _HASH: t.Final = "pod-template-hash"
-_OF_CONTROLLERS: t.Final = (
-    *("controller-revision-hash", "pod-template-generation", "statefulset.kubernetes.io/pod-name"),
-    *("apps.kubernetes.io/pod-index", "batch.kubernetes.io/job-completion-index"),
-)
 _ORDINAL: t.Final = re.compile(r"-(\d+)$")
 _SCHEDULED_BY_CONDITION: t.Final = "node.kubernetes.io/"
 # kinds whose pods come back with new names, and those that are read in a list of their own
@@ -49,54 +36,6 @@ _LISTS: t.Final = {
     "StatefulSet": "rehearsal-statefulsets",
     "DaemonSet": "rehearsal-daemonsets",
 }
-
-
-@dataclass
-class Group:
-    """The pods of one owner."""
-
-    kind: str
-    namespace: str
-    name: str
-    uid: str
-    pods: list[Object] = field(default_factory=list)
-
-    @property
-    def live(self) -> list[Object]:
-        """Those that have not ended and are not on their way out."""
-        return [
-            pod
-            for pod in self.pods
-            if (pod.get("status") or {}).get("phase") not in TERMINAL_PHASES
-            and not pod["metadata"].get("deletionTimestamp")
-        ]
-
-    def labels(self, *without: str) -> dict[str, str]:
-        """Labels that all of its pods have, apart from those that controllers give and from ``without``."""
-        pods = self.live or self.pods
-        if not pods:
-            return {}
-        first = pods[0]["metadata"].get("labels") or {}
-        found = {key: value for key, value in first.items() if key not in (*_OF_CONTROLLERS, *without)}
-        for pod in pods[1:]:
-            labels = pod["metadata"].get("labels") or {}
-            found = {key: value for key, value in found.items() if labels.get(key) == value}
-        return found
-
-
-def groups(state: ClusterState) -> list[Group]:
-    """The pods of the state by the owner that controls them."""
-    found: dict[str, Group] = {}
-    for pod in state.of("pods"):
-        for owner in pod["metadata"].get("ownerReferences") or ():
-            if owner.get("controller") and owner.get("kind") in API_VERSIONS and owner["kind"] != "Node":
-                namespace = str(pod["metadata"].get("namespace") or "")
-                group = found.setdefault(
-                    str(owner["uid"]), Group(str(owner["kind"]), namespace, str(owner["name"]), str(owner["uid"]))
-                )
-                group.pods.append(pod)
-                break
-    return list(found.values())
 
 
 class Workloads:
@@ -171,13 +110,17 @@ class Workloads:
                 owner = group.name.removesuffix(f"-{digest}")
             if owner and digest and {key for key in made["spec"]["selector"]["matchLabels"] if key != _HASH}:
                 by_deployment[(group.namespace, owner)].append((group, made))
+            elif not any(one.get("uid") in self._known["Deployment"] for one in owners):
+                # an owner that is nowhere would take the ReplicaSet with it
+                made["metadata"].pop("ownerReferences", None)
+        found = [self._deployment(key, sets, named.get(key)) for key, sets in by_deployment.items()]
+        done = {one["metadata"]["uid"] for one in found}
         return [
-            self._deployment(key, sets, named.get(key)) for key, sets in by_deployment.items()
+            *found,
+            *(self._whole("Deployment", one) for uid, one in self._known["Deployment"].items() if uid not in done),
         ]
 
-    def _deployment(
-        self, key: tuple[str, str], sets: Sequence[tuple[Group, Object]], known: Object | None
-    ) -> Object:
+    def _deployment(self, key: tuple[str, str], sets: Sequence[tuple[Group, Object]], known: Object | None) -> Object:
         _group, newest = max(sets, key=lambda one: (one[1]["spec"]["replicas"], name_of(one[1])))
         namespace, name = key
         uid = str((known or {}).get("metadata", {}).get("uid") or uid_for("Deployment", namespace, name))
@@ -192,7 +135,7 @@ class Workloads:
                 one: value for one, value in newest["spec"]["selector"]["matchLabels"].items() if one != _HASH
             }
         }
-        metadata = {"name": name, "namespace": namespace, "uid": uid, "labels": labels}
+        metadata: Object = {"name": name, "namespace": namespace, "uid": uid, "labels": labels}
         source = (known or {}).get("metadata") or {}
         metadata.update({one: source[one] for one in ("labels", "generation", "creationTimestamp") if one in source})
         metadata["annotations"] = {"deployment.kubernetes.io/revision": "1"}
@@ -289,7 +232,7 @@ class Workloads:
             self.guessed["a workload whose pods have no label in common; its pods do not come back"] += 1
         elif group.kind != "Job":
             self.guessed["selector and placement of a workload, from its pods"] += 1
-        metadata = {"name": group.name, "namespace": group.namespace, "uid": group.uid}
+        metadata: Object = {"name": group.name, "namespace": group.namespace, "uid": group.uid}
         if _HASH in chosen:
             metadata["labels"] = chosen
         return {
@@ -319,6 +262,8 @@ class Workloads:
         account = (group.pods[0].get("spec") or {}).get("serviceAccountName") if group.pods else None
         if account:
             made["serviceAccountName"] = account
+        if group.pods and keeps_command_line(group.pods[0]):
+            made["containers"] = [dict(one) for one in group.pods[0]["spec"].get("containers") or ()]
         return with_images(made)
 
     def _whole(self, kind: str, known: Object) -> Object:
@@ -337,17 +282,3 @@ class Workloads:
 def _empty(kind: str, known: Object) -> Group:
     metadata = known["metadata"]
     return Group(kind, str(metadata.get("namespace") or ""), name_of(known), str(metadata.get("uid")))
-
-
-def tolerated(taints: Sequence[Mapping[str, t.Any]]) -> list[Object]:
-    """Tolerations of exactly these taints."""
-    return [
-        {"key": taint["key"], "operator": "Exists", **({"effect": taint["effect"]} if taint.get("effect") else {})}
-        for taint in taints
-    ]
-
-
-def with_images(place: Mapping[str, t.Any]) -> Object:
-    """The spec of a pod or template with an image for each container, and with one where there is none."""
-    containers = [{**one, "image": one.get("image") or IMAGE} for one in place.get("containers") or ()]
-    return {**place, "containers": containers or [{"name": "main", "image": IMAGE}]}

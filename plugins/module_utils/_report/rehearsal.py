@@ -76,13 +76,13 @@ def _chapters(document: Document) -> Iterator[Chapter]:
     yield Chapter("refusals", "Refusals", _sentences(document["refusals"], "No rule said no."))
     budgets: list[Block] = []
     if document["blocked_budgets"]:
-        rows = _rows(document["blocked_budgets"], "namespace", "name", "pods", "healthy", "healthy_needed")
+        blocked = _rows(document["blocked_budgets"], "namespace", "name", "pods", "healthy", "healthy_needed")
         head = ("namespace", "budget", "pods", "healthy", "healthy needed")
-        budgets.append(_table("PodDisruptionBudgets that let no pod go as the cluster is now", head, rows))
+        budgets.append(_table("PodDisruptionBudgets that let no pod go as the cluster is now", head, blocked))
     if document["blocked_pods"]:
-        rows = _rows(document["blocked_pods"], "node", "namespace", "pod", "budget", "result", "detail", "seconds")
-        head = ("Node", "namespace", "pod", "budget", "result", "why", "seconds")
-        budgets.append(_table("Pods that held a drain up", head, rows))
+        held = _rows(document["blocked_pods"], "node", "namespace", "pod", "budget", "result", "detail", "seconds")
+        columns = ("Node", "namespace", "pod", "budget", "result", "why", "seconds")
+        budgets.append(_table("Pods that held a drain up", columns, held))
     yield Chapter("budgets", "Disruption budgets and drains", budgets or [Paragraph("Nothing held a drain up.")])
     if document["failures"]:
         rows = _rows(document["failures"], "host", "task", "message")

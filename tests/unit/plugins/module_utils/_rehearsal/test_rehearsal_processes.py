@@ -24,7 +24,9 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.processes
 
 def run(argv: Sequence[str], environ_update: Mapping[str, str] | None = None) -> tuple[int, str, str]:
     """AnsibleModule.run_command."""
-    done = subprocess.run(argv, env={**os.environ, **(environ_update or {})}, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        argv, env={**os.environ, **(environ_update or {})}, capture_output=True, text=True, check=False
+    )
     return done.returncode, done.stdout, done.stderr
 
 
@@ -122,7 +124,7 @@ def test_claim_refuses_a_second_one(tmp_path: Path) -> None:
     with pytest.raises(RefusedError, match="runs, or was kept"):
         control_plane.claim(str(tmp_path), "one", run, keep=True)
     control_plane.claim(str(tmp_path), "two", run, keep=True)
-    assert control_plane.end(folder, run) == [] and not os.path.exists(folder)
+    assert control_plane.end(folder, run) == [] and not Path(folder).exists()
 
 
 @pytest.mark.parametrize("name", ["", "Upper", "a/b", "..", "x" * 41])

@@ -37,7 +37,9 @@ def test_forced_variables_are_those_of_the_role(name: str) -> None:
 def test_what_the_user_gives_does_not_win_over_that() -> None:
     """Elsewhere it does."""
     given = {"reassign_pod_cidrs_kubeconfig": "/home/me/.kube/config", "reassign_pod_cidrs_drain_timeout": 7}
-    made = playbook_of("podnet.upkeep.reassign_pod_cidrs").variables(given, "/f", "/f/k", {"cluster_cidrs": ["10.0.0.0/8"]})
+    made = playbook_of("podnet.upkeep.reassign_pod_cidrs").variables(
+        given, "/f", "/f/k", {"cluster_cidrs": ["10.0.0.0/8"]}
+    )
     assert made["reassign_pod_cidrs_kubeconfig"] == "/f/k" and made["reassign_pod_cidrs_drain_timeout"] == 7
     assert made["reassign_pod_cidrs_allocator"] == {"cluster_cidrs": ["10.0.0.0/8"]}
 
@@ -57,7 +59,13 @@ def test_refusals(name: str, given: dict[str, str], words: str) -> None:
 
 def test_environment() -> None:
     """Nothing that says how to reach a cluster, a host or a vault."""
-    home = {"PATH": "/bin", "KUBECONFIG": "/mine", "K8S_AUTH_HOST": "https://prod", "ANSIBLE_INVENTORY": "/prod", "SSH_AUTH_SOCK": "/s"}
+    home = {
+        "PATH": "/bin",
+        "KUBECONFIG": "/mine",
+        "K8S_AUTH_HOST": "https://prod",
+        "ANSIBLE_INVENTORY": "/prod",
+        "SSH_AUTH_SOCK": "/s",
+    }
     made = environment("/f", "/f/k", "/collections", home)
     assert made["PATH"] == "/bin" and made["KUBECONFIG"] == made["K8S_AUTH_KUBECONFIG"] == "/f/k"
     assert not {"K8S_AUTH_HOST", "ANSIBLE_INVENTORY", "SSH_AUTH_SOCK"} & set(made) and made["HOME"] == "/f"
@@ -68,4 +76,7 @@ def test_inventory() -> None:
     node = {"name": "w1", "machine_id": "m", "boot_id": "b", "kubelet": "v1.36.1+k3s1", "reachable": False}
     made = inventory([node], "/f", "/python")["all"]
     assert made["vars"]["ansible_connection"] == "podnet.upkeep.rehearsal_host" and not made["vars"]["ansible_become"]
-    assert made["hosts"]["w1"]["rehearsal_host_unit"] == "k3s-agent" and made["hosts"]["w1"]["rehearsal_host_reachable"] is False
+    assert (
+        made["hosts"]["w1"]["rehearsal_host_unit"] == "k3s-agent"
+        and made["hosts"]["w1"]["rehearsal_host_reachable"] is False
+    )
