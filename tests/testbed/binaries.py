@@ -59,7 +59,8 @@ class Recipe:
 
     def digest(self) -> str:
         """Content hash of everything that decides what comes out."""
-        parts = [(_GO / self.folder / name).read_bytes() for name in ("go.mod", "go.sum")]
+        own = sorted(path.name for path in (_GO / self.folder).glob("*.go"))
+        parts = [(_GO / self.folder / name).read_bytes() for name in ("go.mod", "go.sum", *own)]
         parts.append(" ".join(self.flags()).encode())
         return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
@@ -80,6 +81,8 @@ RECIPES = (
     ),
     Recipe("crictl", _same("crictl"), version="crictl version v1.36."),
     Recipe("cilium-operator", {"cilium-operator": "operator"}, tags="ipam_provider_operator"),
+    # what Cilium itself makes of the selectors of policies; the packages are those of the operator
+    Recipe("cilium-selectors", {"cilium-selectors": "ciliumselectors"}, tags="ipam_provider_operator"),
     Recipe("kwok", _same("kwok"), version="v0.8."),
 )
 
