@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
-from ansible_collections.podnet.upkeep.plugins.module_utils._errors import RefusedError, UpkeepError
+from ansible_collections.podnet.upkeep.plugins.module_utils._errors import ApiError, RefusedError, UpkeepError
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.stress_objects import (
     StressObjects,
     namespace_object,
@@ -147,8 +147,14 @@ class StressRun:
         def create(number: int) -> None:
             pod = pod_object(result.run, number, self._plan.label_key, options.image, place)
             # the identity may be there before the answer is
-            self._created[pod["metadata"]["labels"][self._plan.label_key]] = self._clock.now()
-            self._client.create(path, pod)
+            value = pod["metadata"]["labels"][self._plan.label_key]
+            self._created[value] = self._clock.now()
+            try:
+                self._client.create(path, pod)
+            except ApiError as error:
+                if error.status:  # refused; without an answer nobody knows
+                    del self._created[value]
+                raise
 
         begun = self._clock.now()
         batch = max(1, min(50, int(options.rate)))

@@ -31,6 +31,8 @@ def forecast_lines(document: Document) -> list[str]:
     for one in nodes["soonest"][:_LINES_OF_NODES]:
         lines.append(f"{_when(one)}  {one['title']}: {_free(one)}; {one['sentence']}")
     lines.append(f"{'':>12}  {_nodes_sentence(nodes)}")
+    if document["identities_single_state"]:
+        lines.append(f"identities by the present state alone: {single_sentence(document['identities_single_state'])}")
     for one in document["what_if"]:
         first, *more = one["sentences"]
         lines.append(f"what if: {_verdict(one)}: {first}")
@@ -67,6 +69,12 @@ def _verdict(one: Mapping[str, t.Any]) -> str:
 
 def _answer_line(one: Mapping[str, t.Any]) -> str:
     return f"{_verdict(one)}: {'; '.join(one['sentences'])}"
+
+
+def single_sentence(single: Mapping[str, t.Any]) -> str:
+    """What an audit says without a history: by when the identities that exist were created."""
+    end = f"full at {single['exhausted_at']}" if single["exhausted_at"] else "no end in sight"
+    return f"{single['per_hour']:g} an hour, {end} ({single['basis']})"
 
 
 def churn_sentence(churn: Mapping[str, t.Any]) -> str:
@@ -114,6 +122,9 @@ def _chapters(document: Document) -> Iterator[Chapter]:
             columns = list(one["pools"][0])
             cells = [[row[key] for key in columns] for row in one["pools"]]
             made.append(table("Pools then", columns, cells, _MOST_ROWS))
+    if document["identities_single_state"]:
+        text = single_sentence(document["identities_single_state"])
+        made.append(Paragraph(f"Identities by the present state alone: {text}."))
     if document["churn"]:
         made.append(Paragraph(f"{churn_sentence(document['churn'])}."))
     yield Chapter("what_if", "What if", made or [Paragraph("Nothing could be thought through.")])
