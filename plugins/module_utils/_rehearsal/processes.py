@@ -40,14 +40,25 @@ started_of() {
   field ${stat##*) }
   [ "$state" != Z ] && [ "$state" != X ]
 }
-while started_of "$owner" && [ "$found" = "$started" ] && [ -d "$folder" ]; do sleep 1; done
-for record in "$folder"/processes/*; do
-  case $record in */keeper | *.partial) continue ;; esac
-  [ -r "$record" ] && read -r pid began <"$record" || continue
-  started_of "$pid" && [ "$found" = "$began" ] && kill -s KILL -- "-$pid"
+known=
+look() {
+  for record in "$folder"/processes/*; do
+    case $record in */keeper | *.partial) continue ;; esac
+    [ -r "$record" ] && read -r pid began <"$record" && echo "$pid $began"
+  done
+}
+# what is known is kept: the folder may be deleted by somebody else
+while [ -d "$folder" ] && started_of "$owner" && [ "$found" = "$started" ]; do
+  seen=$(look)
+  [ -z "$seen" ] || known=$seen
+  sleep 1
+done
+seen=$(look)
+printf '%s\\n%s\\n' "$known" "$seen" | while read -r pid began; do
+  [ -n "$pid" ] && started_of "$pid" && [ "$found" = "$began" ] && kill -s KILL -- "-$pid"
 done
 sleep 1
-[ -d "$folder/processes" ] && rm -rf -- "$folder"
+[ ! -d "$folder/processes" ] || rm -rf -- "$folder"
 """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -89,6 +90,15 @@ def test_the_keeper_ends_everything_with_its_owner(processes: Processes, tmp_pat
     owner.kill()
     owner.wait()
     wait(lambda: not started_at(pid) and not (tmp_path / "r").exists())
+
+
+def test_the_keeper_knows_what_ran_in_a_folder_that_is_gone(processes: Processes, tmp_path: Path) -> None:
+    """Somebody tidied up."""
+    pid = processes.start("one", ["sleep", "300"])
+    processes.keep(os.getpid(), str(started_at(os.getpid())))
+    time.sleep(2)
+    shutil.rmtree(tmp_path / "r")
+    wait(lambda: not started_at(pid))
 
 
 def test_sweep_takes_what_a_killed_run_has_left(tmp_path: Path) -> None:
