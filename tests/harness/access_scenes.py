@@ -285,6 +285,15 @@ def _access(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
     return {"playbooks": ["audit", "audit_kvstore"]}
 
 
+def _schedule(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
+    """As for install_access, and the CronJob itself is not there."""
+    del folder
+    admin = KubeClient.from_options({"kubeconfig": str(testbed.kubeconfig)})
+    AuditAccess(admin, PlaybookAccess(name="nightly", playbooks=("audit",), cni_namespaces=("default",))).absent()
+    image = "registry.example.com/ee:1"
+    return {"name": "nightly", "namespace": "kube-system", "image": image, "schedule": "15 3 * * *"}
+
+
 SCENES = {
     name: Scene(name, prepare, ("direct",) if name == "recover_identities" else ())
     for name, prepare in (
@@ -303,6 +312,7 @@ SCENES = {
         ("retire_nodes", _retire),
         ("remove_unreachable_nodes", _remove),
         ("install_access", _access),
+        ("install_schedule", _schedule),
     )
 }
 

@@ -44,7 +44,7 @@ NEVER_RECORDED = {"escalate", "bind"}
 #: They go on without what they may not read, and say what they then do not know.
 NO_QUESTION = {"audit", "audit_kvstore"}
 #: Their scenes need hosts (test_reassignment_permissions.py), or are those of another one.
-ELSEWHERE = {"reassign_pod_cidrs", "install_audit_access", "install_schedule", "install_monitoring"}
+ELSEWHERE = {"reassign_pod_cidrs", "install_audit_access", "scheduled_run", "install_monitoring"}
 SEED = int(os.environ.get("PODNET_TEST_SEED", "20261121"))
 QUESTION: Triple = ("authorization.k8s.io", "selfsubjectaccessreviews", "create")
 
@@ -120,7 +120,13 @@ def test_every_playbook_has_rules_and_a_scene() -> None:
     assert set(access_scenes.SCENES) <= set(PLAYBOOKS)
 
 
-@pytest.mark.parametrize("playbook", access_scenes.SCENES)
+def scenes() -> list[Any]:
+    """Those that wait for restarts and for Nodes are for the long tests."""
+    slow = {"restart_cilium", "tune_cilium", "recover_identities", "retire_nodes", "remove_unreachable_nodes"}
+    return [pytest.param(one, marks=[pytest.mark.long] if one in slow else []) for one in access_scenes.SCENES]
+
+
+@pytest.mark.parametrize("playbook", scenes())
 def test_its_rules_are_enough_and_each_is_used(playbook: str, testbed: Testbed, folder: Path) -> None:
     """The run is green, nothing is refused, and used are exactly the rules (but for those of a case that is not here)."""
     scene, access = access_scenes.SCENES[playbook], access_of(playbook)
@@ -166,7 +172,10 @@ def refuses_without(testbed: Testbed, folder: Path, playbook: str, rule: Rule) -
 
 
 #: Variables without which a playbook does not begin at all.
-NEEDED: dict[str, dict[str, Any]] = {"install_access": {"install_access_playbooks": ["audit"]}}
+NEEDED: dict[str, dict[str, Any]] = {
+    "install_access": {"install_access_playbooks": ["audit"]},
+    "install_schedule": {"install_schedule_namespace": "kube-system"},
+}
 
 
 def _without(given: dict[str, Any], rule: Rule) -> dict[str, Any]:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import dataclasses
 import typing as t
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.playbook
 
 _QUESTIONS_AT_ONCE: t.Final = 4
 _PREFIX: t.Final = "podnet-upkeep-"
+#: In names of a rule: the name of who may do it.
+_OWN_NAME: t.Final = "<name>"
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,11 @@ class PlaybookAccess(AccessOptions):
     @property
     def rules(self) -> list[Rule]:
         """All that these playbooks need."""
-        return [rule for playbook in self.playbooks for rule in rules_of(playbook, self.features)]
+        return [
+            dataclasses.replace(rule, names=tuple(one.replace(_OWN_NAME, self.name) for one in rule.names))
+            for playbook in self.playbooks
+            for rule in rules_of(playbook, self.features)
+        ]
 
     def cluster_rules(self) -> list[dict[str, t.Any]]:
         """Rules of the ClusterRole."""

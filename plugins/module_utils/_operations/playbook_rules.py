@@ -22,6 +22,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.permissions
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.resources import (
     NODE_CIDR_RESOURCES,
     NODE_LEASES_NAMESPACE,
+    POLICIES,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cluster_preflight import (
     PERMISSIONS as OF_A_REGISTRATION,
@@ -119,7 +120,7 @@ def _lock(
     for one in run_permissions(name):
         if one.resource == "secrets" and not images:
             continue
-        names = (one.name,) if one.name else ()
+        names: tuple[str, ...] = (one.name,) if one.name else ()
         if one.resource in ("leases", "configmaps") and one.verb == "get":
             names += others
         planned = clock and (one.resource, one.verb) == ("leases", "create")
@@ -183,6 +184,19 @@ _BUDGETS = (
 )
 _CHANGE_SETTINGS = Rule("patch", "configmaps", names=("cilium-config",), where=CNI, why="To change settings of Cilium.")
 _SETTINGS = _reads("nodes", "daemonsets", "configmaps", "leases", "deployments", "ciliumnodeconfigs")
+_ENLARGE_POOLS = (
+    *_reads("ciliumnodes", "ciliumpodippools", "ippools"),
+    *(
+        Rule("list", resource, group, why="What a new range must not overlap.")
+        for resource, group in (
+            ("services", ""),
+            ("servicecidrs", "networking.k8s.io"),
+            ("endpointslices", "discovery.k8s.io"),
+            ("ciliumloadbalancerippools", _CILIUM),
+        )
+    ),
+    *(Rule(verb, "ciliumpodippools", _CILIUM, why="To append CIDRs to a CiliumPodIPPool.") for verb in ("get", "patch")),
+)
 _IDENTITIES = _reads(
     *("nodes", "daemonsets", "configmaps", "leases", "deployments", "clusterroles", "ciliumnodeconfigs", "namespaces"),
     *("ciliumidentities", "ciliumendpoints", "ciliumendpointslices", "pods"),
@@ -269,18 +283,47 @@ def _only(rules: Iterable[Rule], when: str) -> tuple[Rule, ...]:
     return tuple(dataclasses.replace(one, when=one.when or when) for one in rules)
 
 
-def _installs(*kinds: tuple[str, str], where: str = CLUSTER, why: str) -> tuple[Rule, ...]:
+def _installs(
+    *kinds: tuple[str, str], where: str = CLUSTER, reading: Iterable[str] = ("get", "list"), why: str
+) -> tuple[Rule, ...]:
     """Objects (resource, group) that are created, corrected and removed."""
     absent = "state: absent, or what is not wanted any more"
     found = []
     for resource, group in kinds:
-        for verb in ("get", "list", "create", "patch"):
+        for verb in (*reading, "create", "patch"):
             when = "they differ" if verb == "patch" else ""
             found.append(Rule(verb, resource, group, where=where, why=why, when=when))
         found.append(Rule("delete", resource, group, where=where, why=why, when=absent))
     return tuple(found)
 
 
+_PROMETHEUS_OPERATOR: t.Final = "monitoring.coreos.com"
+_MONITORING = (
+    *_reads("daemonsets", "deployments", "configmaps"),
+    Rule("list", "pods", where=CNI, why="Who serves metrics, and at which port."),
+    Rule("list", "servicemonitors", _PROMETHEUS_OPERATOR, why="Who scrapes them already, and what is ours."),
+    Rule("list", "podmonitors", _PROMETHEUS_OPERATOR, why="Who scrapes them already."),
+    Rule("get", "namespaces", why="Whether the namespaces are there."),
+    *(
+        Rule("list", resource, group, why="What of it is ours, in any namespace; by Services also who scrapes already.")
+        for resource, group in (("prometheusrules", _PROMETHEUS_OPERATOR), ("services", ""), ("configmaps", ""))
+    ),
+    # a plan asks the API server what would come of it
+    *(
+        dataclasses.replace(one, planned=one.verb in ("create", "patch"))
+        for one in (
+            *_installs(("services", ""), where=CNI, reading=("get",), why="What is installed."),
+            *_installs(
+                ("prometheusrules", _PROMETHEUS_OPERATOR),
+                ("servicemonitors", _PROMETHEUS_OPERATOR),
+                ("configmaps", ""),
+                where=INSTALL,
+                reading=("get",),
+                why="What is installed.",
+            ),
+        )
+    ),
+)
 _ACCESS = (
     Rule("get", "namespaces", why="Whether the namespaces are there."),
     *_installs(
@@ -366,6 +409,11 @@ PLAYBOOKS: t.Final[Mapping[str, tuple[Rule, ...]]] = {
             ),
             "a setting that agents read is changed",
         ),
+        *_only(_ENLARGE_POOLS, "a pool is enlarged, or given back"),
+        *_only(
+            _reads("namespaces", "ciliumidentities", *POLICIES),
+            "the label filter is changed",
+        ),
         *_lock("cilium", beside=_NOT_BESIDE_CILIUM),
     ),
     "recover_identities": (
@@ -385,6 +433,21 @@ PLAYBOOKS: t.Final[Mapping[str, tuple[Rule, ...]]] = {
         Rule("list", "leases", "coordination.k8s.io", where=RUN, why="Which other runs are under way."),
         *_lock("maintain-kvstore", beside=(), clock=False),
     ),
+    "scheduled_run": tuple(
+        Rule(verb, "configmaps", names=("<name>-summary",), where=INSTALL, why="To leave the summary of the last run.")
+        for verb in ("get", "patch")
+    ),
+    "install_schedule": (
+        *_ACCESS,
+        *_installs(
+            ("cronjobs", "batch"),
+            ("configmaps", ""),
+            where=INSTALL,
+            reading=("get",),
+            why="The CronJob, its settings, and the place of its summary.",
+        ),
+    ),
+    "install_monitoring": _MONITORING,
     "install_audit_access": _ACCESS,
     "install_access": _ACCESS,
 }

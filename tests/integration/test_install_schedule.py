@@ -1,0 +1,217 @@
+"""A schedule on the real API server: the CronJob, its pod, and what its command does with its own credentials.
+
+The namespace enforces the Pod Security level "restricted". The command of the pod runs here with the token of its
+ServiceAccount and the settings of its ConfigMap; test_install_schedule_on_hosts.py runs the pod itself.
+"""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import cleanup_scene
+from harness.playbook import PlaybookRun, environment, run_playbook
+from harness.workload import wait_until
+from testbed import ControlPlaneSpec, Testbed, TestbedSpec
+
+pytestmark = [pytest.mark.testbed, pytest.mark.once]
+
+NAMESPACE = "upkeep"
+NAME = "nightly"
+CRON_JOB = f"/apis/batch/v1/namespaces/{NAMESPACE}/cronjobs/{NAME}"
+JOBS = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"
+PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
+CONFIG_MAPS = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
+RESTRICTED = {
+    "pod-security.kubernetes.io/enforce": "restricted",
+    "pod-security.kubernetes.io/enforce-version": "latest",
+}
+
+
+@pytest.fixture(scope="module")
+def testbed() -> Iterator[Testbed]:
+    """A control plane that shows its Node, and the namespace."""
+    plane = ControlPlaneSpec(cluster_cidrs=("10.149.0.0/16",), control_plane_node="cp1")
+    with Testbed.up(TestbedSpec(f"schedule-{os.getpid()}", control_plane=plane)) as made:
+        made.client.create("/api/v1/namespaces", {"metadata": {"name": NAMESPACE, "labels": RESTRICTED}})
+        made.control_plane.wait_usable()
+        yield made
+
+
+class Received(http.server.BaseHTTPRequestHandler):
+    """Keeps what it is sent."""
+
+    requests: list[tuple[str, str, bytes]] = []
+
+    def _keep(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        Received.requests.append((self.command, self.path, body))
+        self.send_response(200)
+        self.end_headers()
+
+    do_POST = do_PUT = _keep
+
+    def log_message(self, *_arguments: Any) -> None:
+        """Says nothing."""
+
+
+@contextmanager
+def receiver() -> Iterator[str]:
+    """A server on loopback; its URL."""
+    Received.requests = []
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Received)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+
+
+def install(testbed: Testbed, *arguments: str, **variables: Any) -> PlaybookRun:
+    """Run the playbook as an administrator."""
+    given = {
+        "kubeconfig": str(testbed.kubeconfig),
+        "namespace": NAMESPACE,
+        "name": NAME,
+        "image": "registry.example.com/ee:1",
+        "schedule": "15 3 * * *",
+        "time_zone": "Etc/UTC",
+        "clean_ups": [{"playbook": "clean_stale_pods", "max_deletions": 2}],
+        "variables": {"clean_stale_pods_min_age": 0},
+        **variables,
+    }
+    return run_playbook(
+        "podnet.upkeep.install_schedule",
+        arguments,
+        variables={f"install_schedule_{key}": value for key, value in given.items()},
+    )
+
+
+def test_the_cron_job_is_as_asked_and_its_pod_is_admitted(testbed: Testbed) -> None:
+    """Check mode writes nothing, the second run changes nothing, and a Job of it gets its pod where others get none."""
+    looked = install(testbed, "--check", "--diff")
+    assert looked.returncode == 0 and looked.changed, looked.output
+    assert "concurrencyPolicy" in looked.output and testbed.client.find(CRON_JOB) is None
+    done = install(testbed)
+    assert done.returncode == 0 and done.changed, done.output
+    again = install(testbed)
+    assert (again.returncode, again.changed) == (0, 0), again.output
+
+    spec = testbed.client.get(CRON_JOB)["spec"]
+    assert spec["concurrencyPolicy"] == "Forbid" and spec["timeZone"] == "Etc/UTC" and spec["suspend"] is False
+    assert spec["startingDeadlineSeconds"] == 600 and spec["jobTemplate"]["spec"]["activeDeadlineSeconds"] == 3600
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "by-hand"}, **spec["jobTemplate"]}
+    job["metadata"] = {"name": "by-hand", **spec["jobTemplate"]["metadata"]}
+    testbed.client.create(JOBS, job)
+    wait_until("the Job has its pod", lambda: testbed.client.list(PODS))
+    naked = {"metadata": {"name": "naked"}, "spec": {"containers": [{"name": "c", "image": "c"}]}}
+    with pytest.raises(Exception, match="restricted"):
+        testbed.client.create(PODS, naked)
+    testbed.client.delete(f"{JOBS}/by-hand")
+
+    # what is left out again goes back to its default, and the switch is a change
+    held = install(testbed, suspend=True, time_zone="")
+    assert held.returncode == 0 and held.changed, held.output
+    spec = testbed.client.get(CRON_JOB)["spec"]
+    assert spec["suspend"] is True and "timeZone" not in spec
+
+
+def own_run(testbed: Testbed, folder: Path) -> PlaybookRun:
+    """The command of the container here: with the token of its ServiceAccount, and the settings of its ConfigMap."""
+    pod = testbed.client.get(CRON_JOB)["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    settings = testbed.client.get(f"{CONFIG_MAPS}/{NAME}")["data"]["schedule.json"].replace("/reports", str(folder))
+    (folder / "schedule.json").write_text(settings, encoding="utf-8")
+    account = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{pod['serviceAccountName']}/token"
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
+    token = testbed.client.create(account, request)["status"]["token"]
+    env = environment(
+        {
+            **{one["name"]: one["value"] for one in container["env"] if one["name"].startswith("ANSIBLE_LOCALHOST")},
+            "K8S_AUTH_HOST": testbed.control_plane.server,
+            "K8S_AUTH_SSL_CA_CERT": str(testbed.control_plane.pki_dir / "ca.crt"),
+            "K8S_AUTH_API_KEY": token,
+            "KUBECONFIG": "/nonexistent",
+        }
+    )
+    program, *arguments = container["command"]
+    found = Path(os.sys.executable).parent / program  # type: ignore[attr-defined]
+    arguments = [one.replace("/etc/podnet-upkeep", str(folder)) for one in arguments]
+    done = subprocess.run([str(found), *arguments], env=env, capture_output=True, text=True, timeout=300, check=False)
+    return PlaybookRun(done.returncode, done.stdout, done.stderr)
+
+
+def test_the_command_does_what_it_does_by_hand(testbed: Testbed, tmp_path: Path) -> None:
+    """With no more than its own permissions: the same report, a clean-up within its bound, and results where they belong."""
+    with receiver() as url:
+        done = install(testbed, push_url=f"{url}/reports", pushgateway_url=url)
+        assert done.returncode == 0, done.output
+        testbed.control_plane.stop_component(
+            cleanup_scene.KCM
+        )  # it would delete pods of a ReplicaSet that is not there
+        for number in range(3):
+            cleanup_scene.pod(testbed, f"ended-{number}", "Failed")
+        by_hand = tmp_path / "by-hand.json"
+        variables = {"audit_kubeconfig": str(testbed.kubeconfig), "audit_output_path": str(by_hand)}
+        assert run_playbook("podnet.upkeep.audit", variables=variables).returncode == 0
+        folder = tmp_path / "reports"
+        folder.mkdir()
+        ran = own_run(testbed, folder)
+        assert ran.returncode == 0, ran.output
+        again = own_run(testbed, folder)
+        assert again.returncode == 0, again.output
+    ours = json.loads((folder / "history" / sorted(os.listdir(folder / "history"))[0]).read_text(encoding="utf-8"))
+    theirs = json.loads(by_hand.read_text(encoding="utf-8"))
+    assert _timeless(ours) == _timeless(theirs)
+    assert len(testbed.client.list(cleanup_scene.PODS)) == 0  # two, and in the second run the third
+    assert (folder / "podnet_upkeep.prom").exists() and list((folder / "journals").iterdir())
+    summary = json.loads(testbed.client.get(f"{CONFIG_MAPS}/{NAME}-summary")["data"]["summary.json"])
+    assert summary["counts"]["findings"] == theirs["summary"]["findings"]
+    assert summary["clean_ups"]["clean_stale_pods"]["deleted"] == 1
+    methods = [(method, path) for method, path, _body in Received.requests]
+    assert methods == [("POST", "/reports"), ("PUT", "/metrics/job/podnet_upkeep")] * 2
+    assert json.loads(Received.requests[0][2])["summary"] == ours["summary"]
+    assert b"podnet_upkeep_" in Received.requests[1][2]
+    kept = install(testbed, push_url=f"{url}/reports", pushgateway_url=url)
+    assert kept.changed == 0, kept.output  # the summary belongs to the runs
+
+
+def _timeless(report: dict[str, Any]) -> dict[str, Any]:
+    """What does not depend on when it was read."""
+    return {key: report[key] for key in ("findings", "nodes", "pools", "summary", "unknown", "ipam_model", "allocator")}
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({"image": ""}, "image: '' is no image"),
+        ({"schedule": "daily"}, "has not the five fields of cron"),
+        ({"namespace": "nowhere"}, "there is no namespace 'nowhere'"),
+        ({"clean_ups": [{"playbook": "clean_endpoints", "max_deletions": 0}]}, "max_deletions of 1 or more"),
+    ],
+)
+def test_bad_input_is_one_sentence(testbed: Testbed, variables: dict[str, Any], sentence: str) -> None:
+    """And nothing is installed."""
+    failed = install(testbed, **{"name": "bad", **variables})
+    assert failed.returncode != 0 and sentence in failed.flat_output, failed.output
+    assert testbed.client.find(CRON_JOB.replace(NAME, "bad")) is None
+
+
+def test_removal_leaves_nothing(testbed: Testbed) -> None:
+    """Neither in the namespace nor in those of the Roles."""
+    assert install(testbed, state="absent").changed
+    assert install(testbed, state="absent").changed == 0
+    assert testbed.client.find(CRON_JOB) is None and testbed.client.find(f"{CONFIG_MAPS}/{NAME}") is None
+    roles = testbed.client.list("/apis/rbac.authorization.k8s.io/v1/roles")
+    assert not [one for one in roles if one["metadata"]["name"] == NAME]
