@@ -17,7 +17,11 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
+from ansible_collections.podnet.upkeep.plugins.module_utils._errors import ApiError
 from ansible_collections.podnet.upkeep.plugins.module_utils._monitoring.alert import names_in
+from ansible_collections.podnet.upkeep.plugins.module_utils._monitoring.dashboard import dashboards
+from ansible_collections.podnet.upkeep.plugins.module_utils._monitoring.manifests import ObjectOptions, manifests
 from ansible_collections.podnet.upkeep.plugins.module_utils._monitoring.metric_table import METRICS, SCRAPED, Metric
 from ansible_collections.podnet.upkeep.plugins.module_utils._monitoring.monitored_cluster import (
     API_SERVER,
@@ -25,6 +29,12 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._monitoring.monitore
     CILIUM_OPERATOR,
     CONTROLLER_MANAGER,
 )
+from ansible_collections.podnet.upkeep.plugins.module_utils._monitoring.rules import rules
+from ansible_collections.podnet.upkeep.plugins.module_utils._monitoring.scraping import ScrapeTarget
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.audit_access import AuditAccess
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.monitoring_discovery import discover
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.monitoring_objects import MonitoringObjects
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.playbook_access import Places, PlaybookAccess
 from harness.playbook import PlaybookRun, run_playbook
 from testbed import CiliumOperatorSpec, ControlPlaneSpec, Testbed, TestbedSpec
 from testbed.prometheus import Prometheus, install_operator_kinds
@@ -173,8 +183,8 @@ def mend_everything(testbed: Testbed) -> None:
 def test_alerts_fire_and_end(testbed: Testbed, prometheus: Prometheus) -> None:
     """Rules are loaded by a reload that the role asks for; each fault makes its alerts, and its repair ends them."""
     groups = prometheus.ask("rules")["groups"]
-    rules = [rule for group in groups for rule in group["rules"]]
-    assert len(rules) > 150 and {rule["health"] for rule in rules} <= {"ok", "unknown"}
+    loaded = [rule for group in groups for rule in group["rules"]]
+    assert len(loaded) > 150 and {rule["health"] for rule in loaded} <= {"ok", "unknown"}
     wait_until(
         "nothing of it fires yet",
         lambda: prometheus.query("podnet_upkeep_nodes") and not prometheus.firing() & PROVOKED,
@@ -298,6 +308,49 @@ def test_objects_of_a_cluster(testbed: Testbed) -> None:
         assert [one["metadata"]["name"] for one in testbed.client.list(f"{OPERATOR_KINDS}/{kind}")] == ["theirs"]
     left = testbed.client.list(f"/api/v1/namespaces/{NAMESPACE}/configmaps")
     assert [one["metadata"]["name"] for one in left] == ["kube-root-ca.crt"]
+
+
+def test_its_rules_are_enough_and_each_is_used(testbed: Testbed, tmp_path: Path) -> None:
+    """With the role of install_access; used are exactly its rules. Applying what is not there yet needs to create too."""
+    if testbed.client.find("/apis/monitoring.coreos.com/v1/prometheusrules") is None:
+        install_operator_kinds(testbed)
+    admin = KubeClient.from_options({"kubeconfig": str(testbed.kubeconfig)})
+    access = PlaybookAccess(name="monitors", playbooks=("install_monitoring",), chosen=Places(install=NAMESPACE))
+    AuditAccess(admin, access).present()
+    client = KubeClient.from_options({"kubeconfig": str(credentials(testbed, access, tmp_path / "kubeconfig"))})
+    wait_until("the rules are in force", lambda: client.allowed("patch", "configmaps", namespace=NAMESPACE))
+
+    found = discover(client)
+    assert found.cluster.cilium == (1, 18) and CILIUM_OPERATOR in found.cluster.components
+    objects = MonitoringObjects(client, ObjectOptions(NAMESPACE, "permitted"))
+    groups, boards = rules(found.cluster).groups, dashboards(found.cluster)
+    target = ScrapeTarget(CILIUM_OPERATOR, "kube-system", (("io.cilium/app", "operator"),), 9963)
+    wanted = manifests(ObjectOptions(NAMESPACE, "permitted"), groups, boards, [target])
+    assert objects.present(wanted).changed and not objects.present(wanted).changed
+    assert objects.absent().changed and not objects.absent().changed
+
+    events = [json.loads(line) for line in testbed.audit_log.read_text(encoding="utf-8").splitlines()]
+    about = [(one.get("objectRef"), one["verb"]) for one in events if one["user"]["username"] == access.user]
+    used = {(ref.get("apiGroup", ""), ref["resource"], verb) for ref, verb in about if ref}
+    needed = {rule.triple for rule in access.rules}
+    creates = {triple for triple in needed if triple[2] == "create"}
+    assert used - {("authorization.k8s.io", "selfsubjectaccessreviews", "create")} == needed - creates
+    without = PlaybookAccess(name="monitors", playbooks=("install_monitoring",), chosen=Places(install="kube-system"))
+    AuditAccess(admin, without).present()
+    wait_until("the rules are out of force", lambda: not client.allowed("create", "configmaps", namespace=NAMESPACE))
+    with pytest.raises(ApiError, match="forbidden"):
+        objects.present(wanted)
+
+
+def credentials(testbed: Testbed, access: PlaybookAccess, path: Path) -> Path:
+    """A kubeconfig with a token of the ServiceAccount."""
+    accounts = f"/api/v1/namespaces/{access.namespace}/serviceaccounts"
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
+    token = testbed.client.create(f"{accounts}/{access.name}/token", request)["status"]["token"]
+    content = json.loads(testbed.kubeconfig.read_text(encoding="utf-8"))
+    content["users"] = [{"name": "user", "user": {"token": token}}]
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return path
 
 
 def test_files_of_others_stay(testbed: Testbed, tmp_path: Path) -> None:
