@@ -1,0 +1,122 @@
+"""From the lines that a run wrote down to a report: what refused, what held drains up, how long it took."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal import record
+from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.bring_up import BroughtUp
+from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.playbook_run import report
+from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.playbooks import playbook_of
+from ansible_collections.podnet.upkeep.plugins.module_utils._report.rehearsal import (
+    rehearsal_html,
+    rehearsal_lines,
+    rehearsal_markdown,
+    write_rehearsal,
+)
+
+DRAIN = "podnet.upkeep.node_drain"
+
+
+def line(
+    host: str, task: str, at: float, seconds: float, outcome: str = "ok", action: str = "x", **result: Any
+) -> dict[str, Any]:
+    """One line of a record."""
+    return {
+        **{"play": "p", "task": task, "action": action, "host": host, "outcome": outcome, "at": at, "seconds": seconds},
+        "result": result,
+    }
+
+
+HELD = {
+    "namespace": "a",
+    "name": "held",
+    "action": "remove",
+    "result": "waiting",
+    "budget": {"name": "b"},
+    "detail": "waits: b",
+    "seconds": 0.0,
+}
+REFUSED = {
+    "namespace": "a",
+    "name": "bare",
+    "action": "refuse",
+    "result": "planned",
+    "budget": None,
+    "reason": "not managed",
+}
+GONE = {"namespace": "a", "name": "gone", "action": "remove", "result": "gone", "budget": None, "seconds": 1.0}
+LINES = [
+    line("localhost", "Plan", 10.0, 2.0, lines=["1 Node <b>", "1. Node w1"], refusals=["No."]),
+    line("w1", "Drain", 20.0, 5.0, "failed", DRAIN, msg="not empty", pods=[HELD, REFUSED, GONE], refusals=["No."]),
+    line("w1", "Undo", 21.0, 0.5),
+    line("w2", "Drain", 30.0, 6.0, action=DRAIN, pods=[GONE]),
+]
+FINDING = {
+    "id": "f",
+    "severity": "critical",
+    "subject": {"kind": "Node", "name": "w1", "namespace": ""},
+    "summary": "S",
+}
+
+
+def document(**changes: Any) -> dict[str, Any]:
+    """A report of these lines."""
+    summary = {"critical": 1, "warning": 0, "info": 0}
+    audit = {"taken_at": "2026-11-01T06:00:00+00:00", "findings": [FINDING], "summary": summary}
+    made = BroughtUp(
+        "/f", "2026-11-01T06:00:00+00:00", audit=audit, counts={"nodes": 2, "pods": 3}, said=["Not there."]
+    )
+    made.blocked_budgets = [{"namespace": "a", "name": "b", "healthy": 1, "healthy_needed": 1, "pods": 1}]
+    after = copy.deepcopy({**audit, "findings": [], "summary": {**summary, "critical": 0}})
+    found = report(made, playbook_of("reassign_pod_cidrs"), LINES, after, exit_code=2, seconds=31.04)
+    return {**found, **changes}
+
+
+def test_what_a_record_says() -> None:
+    """Plans, refusals, blocked pods, times."""
+    made = document()
+    assert made["plan"] == ["1 Node <b>", "1. Node w1"] and made["refusals"] == ["No."]
+    assert [(one["pod"], one["budget"]) for one in made["blocked_pods"]] == [("held", "b"), ("bare", "")]
+    assert made["nodes"] == [
+        {"node": "w1", "seconds": 6.0, "outcome": "done"},
+        {"node": "w2", "seconds": 6.0, "outcome": "done"},
+    ]
+    assert made["steps"][0] == {"step": "Drain", "times": 2, "seconds": 11.0, "longest": 6.0}
+    assert made["failures"] == [{"host": "w1", "task": "Drain", "message": "not empty"}]
+    assert made["outcome"] == "failed" and made["seconds"] == 31.0
+    assert made["comparison"]["gone"] == [FINDING] and not made["comparison"]["new"]
+    assert json.loads(json.dumps(made)) == made
+
+
+def test_a_killed_run_has_half_a_line(tmp_path: Path) -> None:
+    """It is left out; without a file there are none."""
+    path = tmp_path / "r"
+    assert record.read(str(path)) == []
+    path.write_text(json.dumps(LINES[0]) + "\n" + json.dumps(LINES[1])[:50], encoding="utf-8")
+    assert record.read(str(path)) == [LINES[0]]
+
+
+def test_reports(tmp_path: Path) -> None:
+    """All say what is not proven; texts stay texts; files are written."""
+    made = document()
+    lines = rehearsal_lines(made)
+    assert lines[0] == "podnet.upkeep.reassign_pod_cidrs on a copy with 2 nodes, 3 pods: failed after 31.0 s."
+    assert "REFUSED: No." in lines and "DRAIN: a/held stays on w1: waits: b" in lines and "FAILED: not empty" in lines
+    assert "Audit: 1 critical and 0 warning before, 0 and 0 after." in lines
+    for text in (rehearsal_markdown(made), rehearsal_html(made)):
+        assert "What this rehearsal cannot prove" in text and "no packet was sent" in text and "Not there." in text
+        assert "<b>" not in text.replace("<b>0</b>", "")
+    options = {"output_path": str(tmp_path / "a.json"), "report_html": str(tmp_path / "a.html"), "report_markdown": ""}
+    assert set(write_rehearsal(options, made)) == {"output_path", "report_html"}
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == made
+
+
+def test_no_last_audit() -> None:
+    """Said, and not taken for a good one."""
+    made = document(comparison=None, after=None, outcome="ended by its time limit", exit_code=None)
+    assert "There is none." in rehearsal_markdown(made)
+    assert not any(text.startswith("Audit") for text in rehearsal_lines(made))
