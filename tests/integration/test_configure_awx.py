@@ -79,20 +79,21 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """A controller with everything that the role makes for two playbooks."""
     project = tmp_path_factory.mktemp("awx") / "project"
     with FakeAwx(project) as awx:
-        yield Scene(awx, project)
+        scene = Scene(awx, project)
+        first = scene.run(**SOME)
+        assert first.returncode == 0, first.output
+        assert first.changed > 10 and "secret-of" not in first.output
+        yield scene
 
 
 def test_it_is_made_once(scene: Scene) -> None:
     """The second run changes nothing and writes nothing; secrets are in no output."""
-    first = scene.run(**SOME)
-    assert first.returncode == 0, first.output
-    assert first.changed > 10
     before = len(scene.awx.writes)
     second = scene.run(**SOME)
     assert second.returncode == 0 and second.changed == 0, second.output
     # reading the repository anew is no change
     assert [write for write in scene.awx.writes[before:] if not write[1].endswith("/update/")] == []
-    assert "secret-of" not in first.output + second.output
+    assert "secret-of" not in second.output
 
 
 def test_what_is_there(scene: Scene) -> None:
@@ -150,6 +151,7 @@ def test_a_job_runs_the_written_playbook(scene: Scene, tmp_path: Path) -> None:
     assert '"playbook": "podnet.upkeep.audit"' in re.sub(r"\s+", " ", done.output)
 
 
+@pytest.mark.long
 def test_check_mode_and_drift(scene: Scene) -> None:
     """What somebody changed by hand is shown by check mode, which writes nothing, and put back by a run."""
     store = scene.awx.store
@@ -164,6 +166,7 @@ def test_check_mode_and_drift(scene: Scene) -> None:
     assert clean["allow_simultaneous"] is False and clean["job_type"] == "check"
 
 
+@pytest.mark.long
 def test_it_is_taken_away(scene: Scene) -> None:
     """Twice, the second time without a change; the organization and what AWX had before stay."""
     first = scene.run(configure_awx_state="absent")
@@ -175,6 +178,7 @@ def test_it_is_taken_away(scene: Scene) -> None:
     assert left == {"organizations": 1, "credential_types": 1, "labels": 1}
 
 
+@pytest.mark.long
 def test_check_mode_before_anything_is_there(tmp_path: Path) -> None:
     """Says what would be made, and writes neither to the controller nor to the disk."""
     with FakeAwx(tmp_path / "project") as awx:
@@ -220,30 +224,37 @@ def test_without_the_collection(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_everything_for_both_collections(tmp_path: Path) -> None:
-    """All playbooks and workflows, by a user with a password; the modules of ansible.controller then find nothing to change."""
+def test_everything_twice(tmp_path: Path) -> None:
+    """All playbooks and all workflows, with two objects on each page; the second run finds nothing to change."""
     with FakeAwx(tmp_path / "project", page_size=2) as awx:
         scene = Scene(awx, tmp_path / "project")
-        user = {"configure_awx_token": "", "configure_awx_username": USER[0], "configure_awx_password": USER[1]}
-        more = {
-            "configure_awx_prefix": "production",
-            "configure_awx_organization": "Ops",
-            "configure_awx_create_organization": True,
-            **user,
-        }
-        first = scene.run(**more)
+        first = scene.run()
         assert first.returncode == 0, first.output
-        second = scene.run(**more)
+        assert len(awx.store.objects["workflow_job_templates"]) == 12
+        second = scene.run()
         assert second.returncode == 0 and second.changed == 0, second.output
-        other = scene.run(configure_awx_collection="ansible.controller", **more)
+
+
+@pytest.mark.long
+def test_the_modules_of_ansible_controller(tmp_path: Path) -> None:
+    """The same objects by the modules of the other name, by a user with a password, in an organization that has to be made."""
+    with FakeAwx(tmp_path / "project") as awx:
+        scene = Scene(awx, tmp_path / "project")
+        user = {"configure_awx_token": "", "configure_awx_username": USER[0], "configure_awx_password": USER[1]}
+        more = {**user, **SOME, "configure_awx_prefix": "production", "configure_awx_organization": "Ops"}
+        more["configure_awx_collection"] = "ansible.controller"
+        first = scene.run(configure_awx_create_organization=True, **more)
+        assert first.returncode == 0, first.output
+        assert all("/api/controller/v2/" in request[1] for request in awx.requests)
+        other = scene.run(**{**more, "configure_awx_collection": "awx.awx"})
         assert other.returncode == 0 and other.changed == 0, other.output
-        assert any("/api/controller/v2/" in request[1] for request in awx.requests)
-        without = scene.run(configure_awx_plan_before_approval=False, configure_awx_workflows=["tune_cilium"], **more)
+        without = scene.run(configure_awx_plan_before_approval=False, **more)
         assert without.returncode == 0, without.output
-        nodes = awx.store.objects["workflow_job_template_nodes"].values()
-        workflow = awx.store.named("workflow_job_templates", "production tune_cilium with approval")["id"]
-        assert "plan" not in [node["identifier"] for node in nodes if node["workflow_job_template"] == workflow]
-        gone = scene.run(configure_awx_state="absent", configure_awx_collection="ansible.controller", **more)
+        nodes = {node["identifier"]: node for node in awx.store.objects["workflow_job_template_nodes"].values()}
+        assert "plan" not in nodes
+        after = awx.store.related("workflow_job_template_nodes", nodes["audit"], "success_nodes")
+        assert [node["identifier"] for node in after] == ["approval"]
+        gone = scene.run(configure_awx_state="absent", **more)
         assert gone.returncode == 0, gone.output
         assert not awx.store.objects["job_templates"] and not awx.store.objects["projects"]
 

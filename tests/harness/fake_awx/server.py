@@ -110,7 +110,10 @@ class FakeAwx:
         if name in ("config", "ping"):
             return 200, {"version": "24.6.1"}
         if name in _JOBS.values():
-            return 200, self._job(prefix, self.store.jobs[int(parts[1])])
+            jobs = [self._job(prefix, job) for job in self.store.jobs.values() if _JOBS[job["type"]] == name]
+            if len(parts) == 1:
+                return 200, self._page(prefix, name, jobs, query)
+            return 200, next(job for job in jobs if str(job["id"]) == parts[1])
         if name == "unified_jobs":
             return 200, self._page(prefix, name, [self._job(prefix, job) for job in self.store.jobs.values()], query)
         if name == "unified_job_templates":
