@@ -130,7 +130,7 @@ def bring_up(
     made.nodes = [_of_host(node) for node in state.nodes]
     _start(control_plane, state, held, made)
     with made.timed("judgement of disruption budgets"):
-        made.blocked_budgets = _blocked_budgets(client)
+        made.blocked_budgets = _blocked_budgets(client, plane.patience(60))
     made.save()
     return made
 
@@ -153,7 +153,9 @@ def _start(control_plane: ControlPlane, state: ClusterState, held: frozenset[str
         acquired = {"spec": {"acquireTime": f"{long_ago:%Y-%m-%dT%H:%M:%S.%f}Z"}}
         control_plane.client().patch(_LEADER, acquired)
     with made.timed("revisions of DaemonSets"):
-        made.said += filter(None, [align(control_plane.client(), plane.ports["etcd"], state, rebuild)])
+        made.said += filter(
+            None, [align(control_plane.client(), plane.ports["etcd"], state, rebuild, plane.patience(60))]
+        )
     made.operator = operator_problem(plane.cilium_config, plane.paths)
     if not made.operator:
         with made.timed("start of the operator of Cilium"):
@@ -185,7 +187,7 @@ def _of_host(node: Mapping[str, t.Any]) -> dict[str, t.Any]:
     }
 
 
-def _blocked_budgets(client: KubeClient, seconds: float = 60) -> list[dict[str, t.Any]]:
+def _blocked_budgets(client: KubeClient, seconds: float) -> list[dict[str, t.Any]]:
     """Budgets with pods of which none may go now, when the controller has judged all of them."""
     end = time.monotonic() + seconds
     while True:

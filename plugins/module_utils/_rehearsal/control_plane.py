@@ -122,7 +122,7 @@ class ControlPlane:
         self._start("etcd")
         self._wait("etcd", lambda: self._answers(f"http://127.0.0.1:{self.plane.ports['etcd']}/health"), 30)
 
-    def start_api(self, seconds: float = 120) -> KubeClient:
+    def start_api(self, seconds: float = 180) -> KubeClient:
         """Start the API server, wait until it is ready, and write its kubeconfig. Raises WaitTimeoutError, ProcessError."""
         token = secrets.token_hex(24)
         _write(os.path.join(self.plane.folder, "tokens.csv"), f'{token},rehearsal,rehearsal,"system:masters"\n')
@@ -145,7 +145,7 @@ class ControlPlane:
 
     def client(self) -> KubeClient:
         """Its administrator."""
-        return KubeClient.from_options({"kubeconfig": self.plane.kubeconfig, "request_timeout": 120})
+        return KubeClient.from_options({"kubeconfig": self.plane.kubeconfig, "request_timeout": 300})
 
     def start_controllers(self, held_back: Callable[[], object]) -> None:
         """Start scheduler, controller-manager and the stand-in for kubelets; ``held_back`` is called when Nodes are known.
@@ -177,7 +177,7 @@ class ControlPlane:
         self.processes.stop(OPERATOR, number=signal.SIGTERM)
         self._start(OPERATOR)
         url = f"http://127.0.0.1:{self.plane.ports['operator-api']}/healthz"
-        end_at = time.monotonic() + seconds
+        end_at = time.monotonic() + self.plane.patience(seconds)
         while self.processes.alive(OPERATOR) and time.monotonic() < end_at:
             if self._answers(url):
                 return ""
@@ -190,13 +190,16 @@ class ControlPlane:
         self.processes.start(name, self.plane.command(name))
 
     def _wait(self, name: str, condition: Callable[[], bool], seconds: float) -> None:
-        end_at = time.monotonic() + seconds
+        patience = self.plane.patience(seconds)
+        end_at = time.monotonic() + patience
         while not condition():
-            if not self.processes.alive(name) or time.monotonic() > end_at:
+            runs = self.processes.alive(name)
+            if not runs or time.monotonic() > end_at:
+                words = f"is not ready within {patience:.0f} s" if runs else "does not start"
                 raise WaitTimeoutError(
-                    f"{name} of the rehearsal does not start; the end of its log: {self.processes.tail(name)}",
+                    f"{name} of the rehearsal {words}; the end of its log: {self.processes.tail(name)}",
                     waited_for=name,
-                    seconds=seconds,
+                    seconds=patience,
                 )
             time.sleep(0.05)
 

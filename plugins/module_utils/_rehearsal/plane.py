@@ -29,6 +29,7 @@ PORTS: t.Final = (
 _FIRST_PORT, _LAST_PORT = 20000, 32000
 _LEASE_SECONDS_OF_MANY: t.Final = 300
 _MANY_NODES: t.Final = 200
+_NODES_OF_A_THOUSAND: t.Final = 1000
 
 
 def programs(folders: Sequence[str]) -> dict[str, str]:
@@ -191,6 +192,10 @@ class Plane:
             "--kube-api-qps=500",
             "--kube-api-burst=1000",
         ]
+
+    def patience(self, seconds: float) -> float:
+        """So many seconds for a small cluster; more for one with thousands of Nodes, which all processes read at their start."""
+        return seconds * (1 + self.nodes / _NODES_OF_A_THOUSAND)
 
     @property
     def lease_seconds(self) -> int:

@@ -183,7 +183,7 @@ def _brief(finding: Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 def last_audit(made: BroughtUp, settings: AuditSettings) -> tuple[dict[str, t.Any] | None, str]:
     """(the audit of the cluster after the run, why there is none)."""
-    client = KubeClient.from_options({"kubeconfig": made.kubeconfig, "request_timeout": 120})
+    client = KubeClient.from_options({"kubeconfig": made.kubeconfig, "request_timeout": 300})
     try:
         return audited(client, settings), ""
     except ApiError as error:

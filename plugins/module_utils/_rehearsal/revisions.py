@@ -25,7 +25,7 @@ _DAEMON_SETS: t.Final = "/apis/apps/v1/daemonsets"
 _PAUSE: t.Final = 0.3
 
 
-def align(client: KubeClient, port: int, state: ClusterState, rebuild: Rebuild, seconds: float = 60) -> str:
+def align(client: KubeClient, port: int, state: ClusterState, rebuild: Rebuild, seconds: float) -> str:
     """Give pods the hash of their DaemonSet, and let it roll out from now on; a sentence when that is not possible.
 
     Raises ApiError.
