@@ -90,12 +90,20 @@ def _thaw(unit: str) -> Callable[[Testbed, str], object]:
     return lambda testbed, host: faults.in_guest(testbed, host, f"systemctl kill --signal=CONT {unit}")
 
 
+def _silence_kubelet(testbed: Testbed, host: str) -> None:
+    """It may have registered already, so what it would renew is taken away while it sleeps."""
+    _freeze("kubelet")(testbed, host)
+    lease = f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{host}"
+    if testbed.client.find(lease) is not None:
+        testbed.client.delete(lease)
+
+
 HOLDS = (
     Hold("eviction", "Cordon and drain", _forbid_evictions, _allow_evictions),
     Hold("deletion", "Delete the Node and wait", _add_finalizer, _remove_finalizer),
     Hold("allocation", "Create the Node anew", _stop_controllers, _start_controllers),
     Hold("sandboxes", "Remove what pods and CNI left", _freeze("containerd"), _thaw("containerd")),
-    Hold("registration", "Wait until the kubelet has taken its Node over", _freeze("kubelet"), _thaw("kubelet")),
+    Hold("registration", "Wait until the kubelet has taken its Node over", _silence_kubelet, _thaw("kubelet")),
     Hold("daemonsets", "Replace network agents", _lose_daemonset_pod, _start_controllers),
     Hold("probe", "Let pods on another node", _freeze("containerd"), _thaw("containerd")),
     Hold("verification", "Wait until everything about the Node", _lose_daemonset_pod, _start_controllers),
