@@ -175,6 +175,14 @@ def test_a_suggestion_drops_what_changes_together_and_spares_policies() -> None:
     assert enough is not None and enough.reached and enough.items == ()
 
 
+def test_a_suggestion_puts_back_what_it_needs_no_more() -> None:
+    """The label that costs most is dropped first, and is not needed any more once the two others are."""
+    pairs = (("1", "1"), ("2", "2"), ("3", "3"), ("1", "2"))
+    pods = [labelled(f"p-{a}{b}{c}", {"a": a, "b": b, "c": c}) for a in "xy" for b, c in pairs]
+    made = simulate(cluster(pods), target_identities=2).suggestion
+    assert made is not None and made.reached and made.identities == 2 and set(made.keys) == {"k8s:b", "k8s:c"}
+
+
 # -- versions ------------------------------------------------------------------------------------------------------------
 
 LABELS = {
