@@ -10,11 +10,12 @@ import http.server
 import json
 import os
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -50,7 +51,7 @@ def testbed() -> Iterator[Testbed]:
 class Received(http.server.BaseHTTPRequestHandler):
     """Keeps what it is sent."""
 
-    requests: list[tuple[str, str, bytes]] = []
+    requests: ClassVar[list[tuple[str, str, bytes]]] = []
 
     def _keep(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -111,9 +112,7 @@ def test_the_cron_job_is_as_asked_and_its_pod_is_admitted(testbed: Testbed) -> N
     spec = testbed.client.get(CRON_JOB)["spec"]
     assert spec["concurrencyPolicy"] == "Forbid" and spec["timeZone"] == "Etc/UTC" and spec["suspend"] is False
     assert spec["startingDeadlineSeconds"] == 600 and spec["jobTemplate"]["spec"]["activeDeadlineSeconds"] == 3600
-    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "by-hand"}, **spec["jobTemplate"]}
-    job["metadata"] = {"name": "by-hand", **spec["jobTemplate"]["metadata"]}
-    testbed.client.create(JOBS, job)
+    testbed.client.create(JOBS, {**spec["jobTemplate"], "metadata": {"name": "by-hand"}})
     wait_until("the Job has its pod", lambda: testbed.client.list(PODS))
     naked = {"metadata": {"name": "naked"}, "spec": {"containers": [{"name": "c", "image": "c"}]}}
     with pytest.raises(Exception, match="restricted"):
@@ -146,7 +145,7 @@ def own_run(testbed: Testbed, folder: Path) -> PlaybookRun:
         }
     )
     program, *arguments = container["command"]
-    found = Path(os.sys.executable).parent / program  # type: ignore[attr-defined]
+    found = Path(sys.executable).parent / program
     arguments = [one.replace("/etc/podnet-upkeep", str(folder)) for one in arguments]
     done = subprocess.run([str(found), *arguments], env=env, capture_output=True, text=True, timeout=300, check=False)
     return PlaybookRun(done.returncode, done.stdout, done.stderr)
@@ -157,11 +156,6 @@ def test_the_command_does_what_it_does_by_hand(testbed: Testbed, tmp_path: Path)
     with receiver() as url:
         done = install(testbed, push_url=f"{url}/reports", pushgateway_url=url)
         assert done.returncode == 0, done.output
-        testbed.control_plane.stop_component(
-            cleanup_scene.KCM
-        )  # it would delete pods of a ReplicaSet that is not there
-        for number in range(3):
-            cleanup_scene.pod(testbed, f"ended-{number}", "Failed")
         by_hand = tmp_path / "by-hand.json"
         variables = {"audit_kubeconfig": str(testbed.kubeconfig), "audit_output_path": str(by_hand)}
         assert run_playbook("podnet.upkeep.audit", variables=variables).returncode == 0
@@ -169,16 +163,23 @@ def test_the_command_does_what_it_does_by_hand(testbed: Testbed, tmp_path: Path)
         folder.mkdir()
         ran = own_run(testbed, folder)
         assert ran.returncode == 0, ran.output
+        ours = json.loads((folder / "audit.json").read_text(encoding="utf-8"))
+        theirs = json.loads(by_hand.read_text(encoding="utf-8"))
+        assert _timeless(ours) == _timeless(theirs)
+
+        # it would delete pods of a ReplicaSet that is not there
+        testbed.control_plane.stop_component(cleanup_scene.KCM)
+        for number in range(3):
+            cleanup_scene.pod(testbed, f"ended-{number}", "Failed")
         again = own_run(testbed, folder)
         assert again.returncode == 0, again.output
-    ours = json.loads((folder / "history" / sorted(os.listdir(folder / "history"))[0]).read_text(encoding="utf-8"))
-    theirs = json.loads(by_hand.read_text(encoding="utf-8"))
-    assert _timeless(ours) == _timeless(theirs)
-    assert len(testbed.client.list(cleanup_scene.PODS)) == 0  # two, and in the second run the third
+    assert len(testbed.client.list(cleanup_scene.PODS)) == 1
+    assert len(list((folder / "history").iterdir())) == 2
     assert (folder / "podnet_upkeep.prom").exists() and list((folder / "journals").iterdir())
     summary = json.loads(testbed.client.get(f"{CONFIG_MAPS}/{NAME}-summary")["data"]["summary.json"])
-    assert summary["counts"]["findings"] == theirs["summary"]["findings"]
-    assert summary["clean_ups"]["clean_stale_pods"]["deleted"] == 1
+    assert summary["clean_ups"]["clean_stale_pods"]["deleted"] == 2
+    last = json.loads((folder / "audit.json").read_text(encoding="utf-8"))
+    assert summary["counts"] == last["summary"]
     methods = [(method, path) for method, path, _body in Received.requests]
     assert methods == [("POST", "/reports"), ("PUT", "/metrics/job/podnet_upkeep")] * 2
     assert json.loads(Received.requests[0][2])["summary"] == ours["summary"]
