@@ -1,6 +1,7 @@
 """Asks the real kubelet of a host whether it serves the metrics that alerts and panels use: `TESTBED HOST`.
 
-A pod with an image that is not there is enough: its sandbox is made before anybody looks for the image.
+A pod with an image that is not there is enough: its sandbox is made before anybody looks for the image. Without a program of
+the CNI it cannot be made, and the kubelet counts that.
 """
 
 from __future__ import annotations
@@ -9,22 +10,33 @@ import re
 import sys
 import time
 
-from ansible_collections.podnet.upkeep.plugins.module_utils._monitoring.metric_table import METRICS, SCRAPED
+from ansible_collections.podnet.upkeep.plugins.module_utils._monitoring.metric_table import EVENT, METRICS, SCRAPED
 from ansible_collections.podnet.upkeep.plugins.module_utils._monitoring.monitored_cluster import KUBELET
 from testbed import Testbed
 
 _PODS = "/api/v1/namespaces/default/pods"
 _NAME = "monitoring-probe"
+_PROGRAM = "/usr/lib/cni/bridge"
 
 
-def missing(testbed: Testbed, host: str, seconds: float = 40) -> set[str]:
-    """Metrics of the table that the kubelet does not serve, after a sandbox was made on its host."""
+def missing(testbed: Testbed, host: str) -> set[str]:
+    """Metrics of the table that the kubelet does not serve after one sandbox was made on its host, and one could not be."""
+    wanted = [one for one in METRICS.values() if one.component == KUBELET]
+    lacking = lacking_after_a_pod(testbed, host, {one.name for one in wanted if one.known_by == SCRAPED})
+    testbed.hosts[host].run(f"mv {_PROGRAM} {_PROGRAM}.away")
+    try:
+        return lacking | lacking_after_a_pod(testbed, host, {one.name for one in wanted if one.known_by == EVENT})
+    finally:
+        testbed.hosts[host].run(f"mv {_PROGRAM}.away {_PROGRAM}")
+
+
+def lacking_after_a_pod(testbed: Testbed, host: str, wanted: set[str], seconds: float = 40) -> set[str]:
+    """Those of ``wanted`` that do not appear when a pod starts on the host."""
     container = {"name": "x", "image": "testbed.local/nothing:1", "imagePullPolicy": "Never"}
     spec = {"nodeName": host, "terminationGracePeriodSeconds": 0, "containers": [container]}
+    name = f"{_NAME}-{time.monotonic_ns()}"
     spec["tolerations"] = [{"operator": "Exists"}]
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": _NAME}, "spec": spec}
-    testbed.client.create(_PODS, pod)
-    wanted = {one.name for one in METRICS.values() if one.component == KUBELET and one.known_by == SCRAPED}
+    testbed.client.create(_PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec})
     end = time.monotonic() + seconds
     try:
         while True:
@@ -34,7 +46,7 @@ def missing(testbed: Testbed, host: str, seconds: float = 40) -> set[str]:
                 return lacking
             time.sleep(0.5)
     finally:
-        testbed.client.delete(f"{_PODS}/{_NAME}")
+        testbed.client.delete(f"{_PODS}/{name}")
 
 
 def main() -> int:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from snapshots.report_documents import full
 from unit.plugins.module_utils._monitoring.alert_cases import CASES, Series
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.catalogue import CATALOGUE, SEVERITIES
@@ -20,6 +21,8 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._monitoring.monitore
     MonitoredCluster,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._monitoring.rules import RuleOptions, Rules, rules
+from ansible_collections.podnet.upkeep.plugins.module_utils._monitoring.scraping import ScrapeTarget, scrape_configs
+from ansible_collections.podnet.upkeep.plugins.module_utils._report.prometheus import prometheus
 
 pytestmark = [
     pytest.mark.testbed,
@@ -95,6 +98,21 @@ def test_promtool_takes_the_rules(tmp_path: Path) -> None:
         done = check(tmp_path, "check", "rules", write(tmp_path / "rules.yml", groups))
         assert done.returncode == 0, done.stdout + done.stderr
         assert f"{sum(len(group['rules']) for group in groups)} rules found" in done.stdout
+
+
+def test_promtool_takes_the_rest(tmp_path: Path) -> None:
+    """Jobs to scrape as configuration of Prometheus, and our metrics as it reads them."""
+    target = ScrapeTarget("cilium-operator", "kube-system", (("io.cilium/app", "operator"),), 9963)
+    secured = ScrapeTarget("kube-controller-manager", "kube-system", (("component", "x"),), 10257, https=True)
+    # Debian builds Prometheus without the discovery of Kubernetes: all but these blocks can be checked
+    jobs = scrape_configs([target, secured], "30s")
+    config = {"scrape_configs": [{key: job[key] for key in job if key != "kubernetes_sd_configs"} for job in jobs]}
+    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    done = check(tmp_path, "check", "config", "--syntax-only", "prometheus.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    metrics = prometheus(full()).encode()
+    read = subprocess.run(["promtool", "check", "metrics"], input=metrics, capture_output=True, check=False, timeout=60)
+    assert read.returncode == 0, read.stdout + read.stderr
 
 
 def test_every_written_alert_fires_and_does_not_fire(tmp_path: Path) -> None:
