@@ -197,13 +197,14 @@ def _run(module: AnsibleModule) -> dict[str, t.Any]:
     after, problem = last_audit(made, settings)
     if problem:
         made.said.append(problem)
-    document = report(made, playbook, run.lines(), after, exit_code=exit_code, seconds=seconds)
+    output = run.output()
+    document = report(made, playbook, run.lines(), after, exit_code=exit_code, seconds=seconds, output=output)
     paths = write_rehearsal(options, document)
     return {
         "changed": True,
         **{key: document[key] for key in _RETURNED},
         "lines": rehearsal_lines(document),
-        "output": run.output(),
+        "output": output,
         "report_paths": paths,
     }
 

@@ -28,6 +28,7 @@ _PLAYBOOK: t.Final = "playbook"
 _EXIT: t.Final = '"$@"; echo $? >"$REHEARSAL_EXIT"'
 _MOST_FINDINGS: t.Final = 200
 _LAST_LINES: t.Final = 40
+_WORDS_OF_FAILURE: t.Final = 8
 
 
 def brought_up(folder: str) -> BroughtUp:
@@ -140,10 +141,18 @@ def report(
     *,
     exit_code: int | None,
     seconds: float,
+    output: Sequence[str] = (),
 ) -> dict[str, t.Any]:
-    """The whole rehearsal as one document. ``after`` is the last audit, None when it could not be made."""
+    """The whole rehearsal as one document. ``after`` is the last audit, None when it could not be made.
+
+    ``output``: the last lines of ansible-playbook, which say why where no task ran.
+    """
     before = made.audit
     compared = compare(before, after) if after is not None else None
+    failures = record.failures_of(lines)
+    if exit_code and not failures:
+        words = " ".join(" ".join(output[-_WORDS_OF_FAILURE:]).split())
+        failures = [{"host": "localhost", "task": "ansible-playbook", "message": words or "no output"}]
     outcome = "ended by its time limit" if exit_code is None else ("completed" if exit_code == 0 else "failed")
     return {
         "format": FORMAT,
@@ -157,7 +166,7 @@ def report(
         "not_proven": [*playbook.not_proven, *ALWAYS],
         "plan": record.plan_of(lines),
         "refusals": record.refusals_of(lines),
-        "failures": record.failures_of(lines),
+        "failures": failures,
         "blocked_budgets": made.blocked_budgets,
         "blocked_pods": record.blocked_of(lines),
         "nodes": record.nodes_of(lines),

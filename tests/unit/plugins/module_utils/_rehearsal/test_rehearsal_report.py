@@ -120,3 +120,12 @@ def test_no_last_audit() -> None:
     made = document(comparison=None, after=None, outcome="ended by its time limit", exit_code=None)
     assert "There is none." in rehearsal_markdown(made)
     assert not any(text.startswith("Audit") for text in rehearsal_lines(made))
+
+
+def test_a_playbook_that_does_not_begin() -> None:
+    """No task failed; its own words say why."""
+    audit = {"taken_at": "t", "findings": [], "summary": {"critical": 0, "warning": 0, "info": 0}}
+    made = BroughtUp("/f", "t", audit=audit)
+    output = ["[ERROR]: the role", "  was not found"]
+    found = report(made, playbook_of("tune_cilium"), [], None, exit_code=1, seconds=1.0, output=output)
+    assert found["failures"][0]["message"] == "[ERROR]: the role was not found"
