@@ -32,6 +32,7 @@ from testbed import (
 from testbed.recordings import agent_answers
 
 from . import cleanup_scene, lone_node
+from .waiting import wait
 
 CONFIG = "/api/v1/namespaces/kube-system/configmaps/cilium-config"
 IDENTITIES = "/apis/cilium.io/v2/ciliumidentities"
@@ -246,7 +247,7 @@ def _deploy_on(testbed: Testbed, node: str) -> None:
         pods = testbed.client.list(cleanup_scene.PODS, params={"labelSelector": "app=web"})
         return any(pod["spec"].get("nodeName") == node and pod["status"]["phase"] == "Running" for pod in pods)
 
-    cleanup_scene.wait(runs, f"a pod on {node}")
+    wait(runs, f"a pod on {node}")
 
 
 def _retire(testbed: Testbed, folder: Path) -> Mapping[str, Any]:

@@ -21,10 +21,11 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeC
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.live import LiveOptions, collect
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cidr import parse_network
 from harness.playbook import run_playbook
+from harness.waiting import wait
 from testbed import CiliumOperatorSpec, ControlPlaneSpec, Testbed, TestbedSpec
 from testbed.cilium_operator import CiliumOperator
 
-from .test_cilium_ipam import POOLS, blocks, create, decided, wait
+from .test_cilium_ipam import POOLS, blocks, create, decided
 from .test_free_blocks import create_node, outcome
 
 pytestmark = pytest.mark.testbed
