@@ -234,7 +234,10 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     client = KubeClient.from_options(params)
     accounts = AuditAccess(client, access, check_mode=module.check_mode)
     schedule = Schedule(client, options, check_mode=module.check_mode)
+    outcomes: list[t.Any]
     if present:
+        # what the API server would refuse is refused before anything is made
+        Schedule(client, options, check_mode=True).present()
         outcomes = [accounts.present(), schedule.present()]
     else:
         outcomes = [schedule.absent(), accounts.absent()]

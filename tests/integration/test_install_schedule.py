@@ -154,7 +154,7 @@ def own_run(testbed: Testbed, folder: Path) -> PlaybookRun:
 def test_the_command_does_what_it_does_by_hand(testbed: Testbed, tmp_path: Path) -> None:
     """With no more than its own permissions: the same report, a clean-up within its bound, and results where they belong."""
     with receiver() as url:
-        done = install(testbed, push_url=f"{url}/reports", pushgateway_url=url)
+        done = install(testbed, push_url=f"{url}/hook", pushgateway_url=url)
         assert done.returncode == 0, done.output
         by_hand = tmp_path / "by-hand.json"
         variables = {"audit_kubeconfig": str(testbed.kubeconfig), "audit_output_path": str(by_hand)}
@@ -181,10 +181,10 @@ def test_the_command_does_what_it_does_by_hand(testbed: Testbed, tmp_path: Path)
     last = json.loads((folder / "audit.json").read_text(encoding="utf-8"))
     assert summary["counts"] == last["summary"]
     methods = [(method, path) for method, path, _body in Received.requests]
-    assert methods == [("POST", "/reports"), ("PUT", "/metrics/job/podnet_upkeep")] * 2
+    assert methods == [("POST", "/hook"), ("PUT", "/metrics/job/podnet_upkeep")] * 2
     assert json.loads(Received.requests[0][2])["summary"] == ours["summary"]
     assert b"podnet_upkeep_" in Received.requests[1][2]
-    kept = install(testbed, push_url=f"{url}/reports", pushgateway_url=url)
+    kept = install(testbed, push_url=f"{url}/hook", pushgateway_url=url)
     assert kept.changed == 0, kept.output  # the summary belongs to the runs
 
 
