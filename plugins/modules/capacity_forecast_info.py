@@ -30,7 +30,7 @@ options:
     type: str
     choices:
       live: The API of a cluster.
-      snapshot: A file or folder, as M(podnet.upkeep.audit_info#module) reads it.
+      snapshot: A file or folder, as M(podnet.upkeep.audit_info) reads it.
       result: The JSON result of an audit. It does not have the books of the cilium-operator, so its pools get no what-if.
     default: live
   snapshot:
