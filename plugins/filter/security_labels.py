@@ -52,7 +52,7 @@ options:
     elements: list
     default: []
 seealso:
-  - module: podnet.upkeep.audit_info
+  - module: podnet.upkeep.cilium_label_filter_info
 """
 
 EXAMPLES = r"""

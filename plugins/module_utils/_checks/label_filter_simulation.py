@@ -15,7 +15,7 @@ import typing as t
 from collections.abc import Iterator
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
-from ansible_collections.podnet.upkeep.plugins.module_utils._checks.identity_labels import keys_of
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.identity_labels import LabelKey, keys_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.identity_view import view_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.label_filter_agents import verdict
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.label_filter_pods import SimulatedPods
@@ -203,13 +203,16 @@ class _Simulation:
         before = {key for keys in self._pods.now.by_keys for key in keys}
         later = {key for keys in self._pods.after.by_keys for key in keys}
         dropped, new = sorted(before - later), sorted(later - before)
-        least = max(_LEAST_OF_RANGE * capacity, _LEAST_OF_ALL * len(self._pods.places_after))
+
+        def explodes(one: LabelKey, identities: int) -> bool:
+            return one.contribution_together >= max(_LEAST_OF_RANGE * capacity, _LEAST_OF_ALL * identities)
+
         found = [
-            KeyCost(one, "new" if one.key in new else "kept", one.contribution_together >= least)
+            KeyCost(one, "new" if one.key in new else "kept", explodes(one, len(self._pods.places_after)))
             for one in keys_of(self._pods.after, new)
         ]
         found += [
-            KeyCost(one, "dropped", one.contribution_together >= least)
+            KeyCost(one, "dropped", explodes(one, len(self._pods.places_now)))
             for one in (keys_of(self._pods.now, dropped) if dropped else ())
             if one.key in dropped
         ]

@@ -489,6 +489,16 @@ def test_workloads_and_costs() -> None:
     assert len(found.to_dict(1)["workloads"]) == 1 and found.to_dict(1)["workloads_count"] == 3
 
 
+def test_what_explodes() -> None:
+    """A label that makes more than a fifth of the identities and 2 % of the range: before for a dropped one, else after."""
+    pods = [labelled(f"p-{number}", {"run": f"r-{number}", "app": f"a-{number % 10}"}) for number in range(1500)]
+    context = cluster(pods)
+    assert [one.key.key for one in simulate(context).exploding] == ["k8s:run"]
+    dropped = simulate(context, "k8s:!run$")
+    assert dropped.exploding == ()
+    assert [(one.key.key, one.state) for one in dropped.keys if one.explodes] == [("k8s:run", "dropped")]
+
+
 def test_reports_show_everything_as_text() -> None:
     """In HTML and Markdown: names of the cluster stay text, whatever they are."""
     policy = network_policy("<b>bad</b>", {"matchLabels": {"role": "db"}})
