@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _CLEAN = r"""
 set -eu
-crictl rmp -fa >/dev/null 2>&1
+crictl --timeout 60s rmp -fa >/dev/null 2>&1
 if ip link show cni0 >/dev/null 2>&1; then ip link delete cni0; fi
 rm -rf /var/lib/cni/networks/* /var/lib/cni/results/* /etc/cni/net.d/10-containerd-net.conflist
 """

@@ -45,7 +45,7 @@ print(json.dumps({
     "bridge_addresses": ["%s/%d" % (entry["local"], entry["prefixlen"]) for entry in entries],
     "subnets": subnets,
     "leases": [name for name in leases if name != "lock" and not name.startswith("last_reserved_ip")],
-    "sandboxes": sorted(output("crictl", "pods", "-q", "--no-trunc").split()),
+    "sandboxes": sorted(output("crictl", "--timeout", "60s", "pods", "-q", "--no-trunc").split()),
 }))
 """
 
