@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 from unit.fake_api import FakeApi
+from unit.fake_api.server import Request
 
 from ansible_collections.podnet.upkeep.plugins.modules import cilium_config, cilium_pod_ip_pool
 
@@ -191,3 +192,19 @@ def test_a_family_that_the_pool_does_not_have(api: FakeApi, capsys: pytest.Captu
     api.store.objects[CONFIG]["data"].update({"ipam": "multi-pool", "enable-ipv6": "true"})
     answer = run(cilium_pod_ip_pool, api, capsys, add_cidrs=["fd00::/104"])
     assert answer["failed"] and "the pool has no part for IPv6" in answer["msg"]
+
+
+def test_somebody_else_changes_the_pool_meanwhile(api: FakeApi, capsys: pytest.CaptureFixture[str]) -> None:
+    """Between our look and our write: nothing of theirs is lost."""
+    api.store.objects[CONFIG]["data"]["ipam"] = "multi-pool"
+    pool = api.store.objects[f"{POOLS}/default"]
+
+    def edit(request: Request) -> None:
+        if request.method == "PATCH":
+            pool["spec"]["ipv4"]["cidrs"].append("10.78.0.0/22")
+            pool["metadata"]["resourceVersion"] = "later"
+
+    api.before_request = edit
+    answer = run(cilium_pod_ip_pool, api, capsys, add_cidrs=["10.61.0.0/22"])
+    assert answer["failed"] and "Somebody else changed CiliumPodIPPool default meanwhile" in answer["msg"]
+    assert pool["spec"]["ipv4"]["cidrs"] == ["10.60.0.0/22", "10.78.0.0/22"]
