@@ -20,7 +20,9 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._monitoring.panels i
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._monitoring.thresholds import thresholds
 
-_WIDTH, _HEIGHT, _COLUMNS = 12, 8, 24
+_WIDTH: t.Final = 12
+_HEIGHT: t.Final = 8
+_COLUMNS: t.Final = 24
 _SOURCE: t.Final = {"type": "prometheus", "uid": "${datasource}"}
 #: Version of Grafana's dashboard schema; newer Grafana migrates it when it reads it.
 _SCHEMA: t.Final = 38

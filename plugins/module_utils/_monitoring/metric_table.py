@@ -31,7 +31,9 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._monitoring.monitore
 
 #: ``scraped``: the tests scrape it from the real program. ``event``: so too, but it appears with the first such event only.
 #: ``source``: read in the source code only, because the tests have no such program or no such cloud.
-SCRAPED, EVENT, SOURCE = "scraped", "event", "source"
+SCRAPED: t.Final = "scraped"
+EVENT: t.Final = "event"
+SOURCE: t.Final = "source"
 
 
 @dataclass(frozen=True)

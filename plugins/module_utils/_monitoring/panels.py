@@ -21,8 +21,11 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._monitoring.monitore
     KUBELET,
 )
 
-TIME_SERIES, STAT, TABLE = "timeseries", "stat", "table"
-IDENTITIES, POD_NETWORKS = "identities", "pod-networks"
+TIME_SERIES: t.Final = "timeseries"
+STAT: t.Final = "stat"
+TABLE: t.Final = "table"
+IDENTITIES: t.Final = "identities"
+POD_NETWORKS: t.Final = "pod-networks"
 #: {key of a dashboard: (title, unique id in Grafana)}
 DASHBOARDS: t.Final = {
     IDENTITIES: ("podnet.upkeep / Cilium identities", "podnet-upkeep-identities"),
@@ -44,14 +47,14 @@ class Panel:
     text: str = ""
 
 
-_USE, _GC, _AUDITED = "Use of the range", "Collection", "Where identities come from"
-_CIDRS, _ADDRESSES, _ENDPOINTS, _SANDBOXES, _FINDINGS = (
-    "Pod CIDRs of Nodes",
-    "Addresses",
-    "Endpoints",
-    "Pod sandboxes",
-    "Audit",
-)
+_USE: t.Final = "Use of the range"
+_GC: t.Final = "Collection"
+_AUDITED: t.Final = "Where identities come from"
+_CIDRS: t.Final = "Pod CIDRs of Nodes"
+_ADDRESSES: t.Final = "Addresses"
+_ENDPOINTS: t.Final = "Endpoints"
+_SANDBOXES: t.Final = "Pod sandboxes"
+_FINDINGS: t.Final = "Audit"
 
 PANELS: t.Final[tuple[Panel, ...]] = (
     Panel(

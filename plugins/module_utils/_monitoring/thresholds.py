@@ -13,7 +13,9 @@ from dataclasses import dataclass
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
 
-RATIO, NUMBER, DURATION = "ratio", "number", "duration"
+RATIO: t.Final = "ratio"
+NUMBER: t.Final = "number"
+DURATION: t.Final = "duration"
 # what Prometheus takes; a time without unit is a mistake everywhere
 _DURATION = re.compile(r"(?=\d)(\d+y)?(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?")
 
