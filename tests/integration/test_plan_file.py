@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -140,3 +141,33 @@ def test_cluster_that_changed_is_refused(testbed: Testbed, plan: Planner) -> Non
         assert writes(testbed) == before
     finally:
         testbed.client.patch("/api/v1/nodes/w2", {"spec": {"taints": None}})
+
+
+@pytest.mark.once
+def test_the_digest_goes_to_the_node_of_a_workflow_that_follows(testbed: Testbed, tmp_path: Path) -> None:
+    """A run in check mode hands it on as the option of the run that is approved; that run itself hands on none."""
+    variables = {
+        "reassign_pod_cidrs_kubeconfig": str(testbed.kubeconfig),
+        "reassign_pod_cidrs_state_dir": str(tmp_path / "state"),
+        "reassign_pod_cidrs_nodes": [
+            node["metadata"]["name"]
+            for node in testbed.client.list("/api/v1/nodes")
+            if node["metadata"]["name"] not in (*DRIFTED, "cp1")
+        ],
+    }
+    env = {"ANSIBLE_SHOW_CUSTOM_STATS": "true"}
+
+    def run(*arguments: str, **more: str) -> PlaybookRun:
+        given = {**variables, **more}
+        return run_playbook("podnet.upkeep.reassign_pod_cidrs", arguments, variables=given, env=env, timeout=180)
+
+    looked = run("--check")
+    assert looked.returncode == 0, looked.output
+    handed = re.search(r'"reassign_pod_cidrs_plan_digest": "(\S+)"', looked.flat_output)
+    assert handed, looked.output
+    assert '"playbook": "podnet.upkeep.reassign_pod_cidrs"' in looked.flat_output
+    approved = run(reassign_pod_cidrs_plan_digest=handed[1])
+    assert approved.returncode == 0, approved.output
+    assert "reassign_pod_cidrs_plan_digest" not in approved.stdout.partition("CUSTOM STATS")[2]
+    refused = run(reassign_pod_cidrs_plan_digest="sha256:0")
+    assert refused.returncode == 2 and "not sha256:0 that was agreed to" in refused.flat_output
