@@ -57,9 +57,8 @@ Where the audit comes in
   (``audit_report_prometheus``). One alert is generated for each finding of the catalogue, with its texts and its page. What an
   audit has found stays until the next one: run it on a schedule, and heed ``PodnetAuditOld``.
 Permissions
-  Detection reads DaemonSets, Deployments, the ConfigMap ``cilium-config``, pods and Services in ``kube-system`` and Cilium's
-  namespace, ServiceMonitors and PodMonitors. Installation needs ``patch``, ``create``, ``list``, ``get`` and ``delete`` on
-  PrometheusRules, ServiceMonitors, Services and ConfigMaps.
+  The page *Access* lists what detection and installation need; ``podnet.upkeep.install_access`` creates a role with exactly that.
+  Files without detection (``install_monitoring_detect: false``) need none.
 
 What the runbook's alerts ask for
 ---------------------------------
