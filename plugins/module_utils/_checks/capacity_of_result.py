@@ -22,6 +22,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.identity_gar
     TIMEOUT,
     times_of_config,
 )
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.ipam_model import NODE_SPEC
 
 
 def present_of_result(document: Mapping[str, t.Any]) -> Present:
@@ -31,6 +32,11 @@ def present_of_result(document: Mapping[str, t.Any]) -> Present:
     """
     why = {"cilium-pools-what-if": "a result has no CiliumNodes; give a saved state or the live cluster"}
     try:
+        # an audit counts the blocks of the cluster CIDR also where the CNI keeps books of its own
+        model = (document.get("ipam_model") or {}).get("name", NODE_SPEC)
+        if model != NODE_SPEC:
+            document = {**document, "pools": []}
+            why["node-blocks"] = f"blocks of Node.spec do not decide here: the IPAM model is {model}"
         identities = document.get("identities") or {}
         classes, gc = identities.get("classes"), identities.get("gc") or {}
         timed = gc.get("interval") and gc.get("heartbeat_timeout")
@@ -38,7 +44,7 @@ def present_of_result(document: Mapping[str, t.Any]) -> Present:
             why["identities"] = "the result says nothing about identities"
         nodes = _node_blocks(document)
         if nodes is None:
-            why["node-blocks"] = "the result does not tell of blocks that kube-controller-manager gives out"
+            why.setdefault("node-blocks", "the result does not tell of blocks that kube-controller-manager gives out")
         return Present(
             document=document,
             nodes=nodes,
