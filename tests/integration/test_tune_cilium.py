@@ -12,6 +12,7 @@ import pytest
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cilium_config_change import objections
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cilium_config_profiles import PROFILES
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.timestamps import moment
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import RefusedError
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cilium_config_live import (
@@ -28,12 +29,15 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cilium_c
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.rollout import Rollout
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.rollout_pods import WaitSettings, Workload
-from testbed import CiliumOperatorSpec, Testbed, TestbedSpec, processes
+from harness.identity_cluster import PODS as DEFAULT_PODS
+from harness.identity_cluster import pod
+from testbed import CiliumOperatorSpec, KwokSpec, Testbed, TestbedSpec, objects, processes
 
 from .operator_scene import (
     ANNOTATION,
     CONFIG,
     DEPLOYMENT,
+    IDENTITIES,
     data,
     is_ready,
     operator_pods,
@@ -43,6 +47,7 @@ from .operator_scene import (
     wait_operator,
     wait_until,
 )
+from .test_restart_cilium import agents
 
 pytestmark = pytest.mark.testbed
 
@@ -97,23 +102,27 @@ def test_a_change_is_in_force_and_goes_back(testbed: Testbed) -> None:
 
 @pytest.mark.long
 @pytest.mark.once
-def test_a_profile_there_and_back(testbed: Testbed) -> None:
-    """The operator that runs then says so itself; check mode and second run change nothing."""
+@pytest.mark.parametrize("profile", sorted(PROFILES))
+def test_a_profile_there_and_back(profile: str, testbed: Testbed) -> None:
+    """The operator that runs then says every value of it itself; check mode and second run change nothing."""
     before, old = raw(testbed), wait_operator(testbed)
-    looked = play(testbed, "tune_cilium", "--check", "--diff", profile="faster_identity_gc", **QUICK)
+    looked = play(testbed, "tune_cilium", "--check", "--diff", profile=profile, **QUICK)
     assert looked.returncode == 0, looked.output
     assert raw(testbed) == before and wait_operator(testbed)["metadata"]["uid"] == old["metadata"]["uid"]
-    assert "+identity-gc-interval: '5m0s'" in looked.output and "identityGCInterval" in looked.output
+    values = PROFILES[profile].values
+    differing = [key for key, value in values.items() if data(testbed).get(key) != value]
+    assert differing and all(f"+{key}: '{values[key]}'" in looked.output for key in differing)
+    assert "operator" in looked.output and "helm_values" in looked.output
 
-    done = play(testbed, "tune_cilium", profile="faster_identity_gc", **QUICK)
+    done = play(testbed, "tune_cilium", profile=profile, **QUICK)
     assert done.returncode == 0, done.output
     new = wait_operator(testbed)
     assert new["metadata"]["uid"] != old["metadata"]["uid"]
     log = log_of(testbed, new)
-    assert "--identity-gc-interval='5m0s'" in log and "--operator-k8s-client-qps='200'" in log
+    assert all(f"--{key}='{value}'" in log for key, value in values.items()), log
     assert '"known_by": "log"' in done.output
 
-    again = play(testbed, "tune_cilium", profile="faster_identity_gc", **QUICK)
+    again = play(testbed, "tune_cilium", profile=profile, **QUICK)
     assert (again.returncode, again.changed) == (0, 0), again.output
     assert wait_operator(testbed)["metadata"]["uid"] == new["metadata"]["uid"]
 
@@ -241,3 +250,78 @@ def test_somebody_else_edits_all_the_time(testbed: Testbed) -> None:
         CONFIG, {"data": {**gone, "identity-gc-rate-limit": None}, "metadata": {"annotations": {ANNOTATION: None}}}
     )
     assert data(testbed) == before
+
+
+@pytest.fixture(scope="module")
+def managed() -> Iterator[Testbed]:
+    """The operator manages identities; one simulated agent, twelve jobs and two pods of a shop on its Node."""
+    config = {"identity-management-mode": "operator"}
+    spec = TestbedSpec(
+        name=f"tunelabels-{os.getpid()}", cilium=CiliumOperatorSpec(pods=True, config=config), kwok=KwokSpec()
+    )
+    with Testbed.up(spec) as made:
+        made.client.create("/api/v1/nodes", objects.node("a1", labels=objects.AGENT_NODE))
+        wait_operator(made)
+        wait_until("the agent runs", lambda: len(agents(made)) == 1)
+        account = "/api/v1/namespaces/default/serviceaccounts/default"
+        wait_until("the ServiceAccount default", lambda: made.client.find(account))
+        for number in range(12):
+            made.client.create(DEFAULT_PODS, pod(f"job-{number}", "a1", job=f"job-{number}"))
+        for number in range(2):
+            made.client.create(DEFAULT_PODS, pod(f"shop-{number}", "a1", app="shop"))
+        selector = {"podSelector": {"matchLabels": {"app": "shop"}}, "policyTypes": ["Ingress"]}
+        made.client.create(
+            "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies",
+            {
+                "apiVersion": "networking.k8s.io/v1",
+                "kind": "NetworkPolicy",
+                "metadata": {"name": "shop"},
+                "spec": selector,
+            },
+        )
+        wait_until("the identities of thirteen sets of labels", lambda: len(made.client.list(IDENTITIES)) == 13, 90)
+        yield made
+
+
+def security_labels(testbed: Testbed) -> list[str]:
+    """Each label of each CiliumIdentity."""
+    return [key for one in testbed.client.list(IDENTITIES) for key in one["security-labels"]]
+
+
+@pytest.mark.long
+@pytest.mark.once
+def test_another_label_filter_there_and_back(managed: Testbed) -> None:
+    """The plan has its numbers, both programs restart, and the real operator makes what was predicted.
+
+    The way back is interrupted after it was written: the same command restarts both, and then nothing more.
+    """
+    before = raw(managed)
+    refused = play(managed, "tune_cilium", values={"labels": "!app"}, **QUICK)
+    assert refused.returncode != 0 and "NetworkPolicy default/shop" in refused.flat_output, refused.output
+    assert "accepted_risks: [policies-affected]" in refused.flat_output and raw(managed) == before
+
+    old, agent = wait_operator(managed)["metadata"]["uid"], agents(managed)
+    looked = play(managed, "tune_cilium", "--check", "--diff", values={"labels": "!job"}, **QUICK)
+    assert looked.returncode == 0 and raw(managed) == before, looked.output
+    assert "-# identities of live pods: 13" in looked.output and "+# identities of live pods: 2" in looked.output
+    done = play(managed, "tune_cilium", values={"labels": "!job"}, **QUICK)
+    assert done.returncode == 0, done.output
+    middle = wait_operator(managed)["metadata"]["uid"]
+    assert middle != old and agents(managed)["a1"] != agent["a1"]
+    for one in managed.client.list(IDENTITIES):
+        managed.client.delete(f"{IDENTITIES}/{one['metadata']['name']}")
+    wait_until("the operator makes them anew", lambda: len(managed.client.list(IDENTITIES)) >= 2, 90)
+    time.sleep(3)
+    assert len(managed.client.list(IDENTITIES)) == 2 and "k8s:job" not in security_labels(managed)
+
+    agent = agents(managed)
+    written = play(managed, "tune_cilium", state="restored", restart=False, **QUICK)
+    assert written.returncode == 0 and raw(managed) == before, written.output
+    assert agents(managed) == agent and wait_operator(managed)["metadata"]["uid"] == middle
+    resumed = play(managed, "tune_cilium", state="restored", **QUICK)
+    assert resumed.returncode == 0, resumed.output
+    last = wait_operator(managed)["metadata"]["uid"]
+    assert last != middle and agents(managed)["a1"] != agent["a1"]
+    again = play(managed, "tune_cilium", state="restored", **QUICK)
+    assert (again.returncode, again.changed) == (0, 0), again.output
+    assert wait_operator(managed)["metadata"]["uid"] == last
