@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.podnet.upkeep.plugins.modules import kvstore_info
+from harness.module_answers import answer
 from harness.playbook import PlaybookRun, run_playbook
+from harness.waiting import wait
 from testbed import ControlPlaneSpec, ServerError, Testbed, TestbedSpec
 
 pytestmark = pytest.mark.testbed
@@ -62,6 +65,25 @@ def fill(testbed: Testbed) -> None:
             assert "space exceeded" in str(error)
             return
     raise AssertionError("the quota was never reached")
+
+
+def test_a_cluster_without_kvstore_is_told_of_the_etcd_of_its_api_server(cluster: Testbed) -> None:
+    """Cilium keeps identities as objects: not used, and beside that the real etcd, found by its static pod."""
+    system = "/api/v1/namespaces/kube-system"
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "cilium-config"}}
+    cluster.client.create(f"{system}/configmaps", {**body, "data": {"identity-allocation-mode": "crd"}})
+    wait(lambda: cluster.client.find(f"{system}/serviceaccounts/default"), "the ServiceAccount default")
+    container = {"name": "etcd", "image": "etcd", "command": ["etcd", f"--advertise-client-urls={endpoint(cluster)}"]}
+    metadata = {"name": "etcd-cp1", "labels": {"component": "etcd"}}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [container]}}
+    cluster.client.create(f"{system}/pods", pod)
+    found = answer(kvstore_info, kubeconfig=str(cluster.kubeconfig))
+    assert found["used"] is False and found["store"] == "apiserver" and found["problems"] == [], found
+    assert found["reachable"] and found["quorum"] and found["source"] == "the static pods of etcd in kube-system"
+    (member,) = found["members"]
+    assert member["endpoint"] == endpoint(cluster) and member["bytes"] > 0
+    assert found["database"]["quota_bytes"] == QUOTA and found["alarms"] == [] and found["contents"] is None
+    assert found["contents_unknown"].startswith("this is the etcd of the API server")
 
 
 @pytest.mark.long
