@@ -136,7 +136,7 @@ class Scene:
             originals = {sight.uid for sight in watch.sights if sight.kind == "Node"}
             yield watch
         broken = violations(watch.sights, set(self.testbed.hosts), originals)
-        assert broken == []
+        assert broken == [], "\n".join(broken)
 
     def wait_healthy(self, changed: Mapping[str, Any] | None = None) -> None:
         """The state becomes that of the healthy cluster at the beginning; `changed` replaces parts of it."""
