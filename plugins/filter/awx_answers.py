@@ -46,7 +46,7 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.podnet.upkeep.plugins.module_utils._domain.awx_survey import conversions
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.awx_survey import SurveyError, conversions
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
 from ansible_collections.podnet.upkeep.plugins.module_utils._filter_arguments import mapping, texts
 
@@ -57,7 +57,7 @@ def awx_answers(options: t.Any, excluded: t.Sequence[str] = ()) -> dict[str, str
         return conversions(
             mapping(options, "the argument of the filter"), texts(excluded, "excluded", "['_kubeconfig$']")
         )
-    except InputError as error:
+    except (SurveyError, InputError) as error:
         raise AnsibleFilterError(f"podnet.upkeep.awx_answers: {error}") from None
 
 

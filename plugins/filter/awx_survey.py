@@ -57,7 +57,7 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.podnet.upkeep.plugins.module_utils._domain.awx_survey import survey
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.awx_survey import SurveyError, survey
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
 from ansible_collections.podnet.upkeep.plugins.module_utils._filter_arguments import mapping, plain, texts
 
@@ -73,7 +73,7 @@ def awx_survey(
             plain(description),
             texts(excluded, "excluded", "['_kubeconfig$']"),
         )
-    except InputError as error:
+    except (SurveyError, InputError) as error:
         raise AnsibleFilterError(f"podnet.upkeep.awx_survey: {error}") from None
 
 

@@ -71,6 +71,7 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.run_summary import SummaryError
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.run_summary import run_summary as summarise
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
 from ansible_collections.podnet.upkeep.plugins.module_utils._filter_arguments import mapping, plain, text, whole_number
@@ -100,7 +101,7 @@ def run_summary(
             paths=mapping(paths or {}, "paths"),
             max_bytes=whole_number(max_bytes, "max_bytes", 0, _LARGEST),
         )
-    except InputError as error:
+    except (SummaryError, InputError) as error:
         raise AnsibleFilterError(f"podnet.upkeep.run_summary: {error}") from None
 
 

@@ -64,7 +64,8 @@ def environment(*before: Path) -> dict[str, str]:
     """With awx.awx beside the collection under test, and no proxy before the loopback address."""
     paths = [*before, *own_collections(), awx_collections()]
     none = dict.fromkeys(("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"), "")
-    return {"ANSIBLE_COLLECTIONS_PATH": ":".join(map(str, paths)), **none}
+    # each object is one module; without files that are copied first they take a third less
+    return {"ANSIBLE_COLLECTIONS_PATH": ":".join(map(str, paths)), "ANSIBLE_PIPELINING": "true", **none}
 
 
 def own_collections() -> list[Path]:

@@ -18,14 +18,16 @@ import re
 import typing as t
 from collections.abc import Iterator, Mapping, Sequence
 
-from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
-
 _MARKUP = re.compile(r"\b[ABCEIMOPRV]\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
 _TEXT_LENGTH = 1024
 _AREA_LENGTH = 4096
 _PREFIX = "answer_"
 
 Spec = Mapping[str, t.Any]
+
+
+class SurveyError(ValueError):
+    """An argument specification or a pattern that no survey can be made of, in one sentence."""
 
 
 def plain_text(description: t.Any) -> str:
@@ -113,14 +115,14 @@ def _patterns(excluded: Sequence[str]) -> list[re.Pattern[str]]:
     try:
         return [re.compile(pattern) for pattern in excluded]
     except re.error as error:
-        raise InputError(f"an excluded option is no regular expression ({error}); correct {list(excluded)}") from None
+        raise SurveyError(f"an excluded option is no regular expression ({error}); correct {list(excluded)}") from None
 
 
 def _asked(options: Mapping[str, Spec], excluded: Sequence[str]) -> Iterator[tuple[str, Spec]]:
     patterns = _patterns(excluded)
     for name, spec in options.items():
         if not isinstance(spec, Mapping):
-            raise InputError(
+            raise SurveyError(
                 f"option {name} of the argument specification is no mapping; correct meta/argument_specs.yml"
             )
         if _is_asked(name, spec, patterns):
@@ -132,7 +134,7 @@ def survey(options: Mapping[str, Spec], title: str, description: str, excluded: 
 
     In: its options as in ``argument_specs``, and patterns of names that are not asked for, unless they are required. Out: what AWX takes as
     ``survey_spec``; an empty mapping, which is no survey for AWX either, where nothing is left to ask. Passwords
-    (``no_log``) are never asked for, because a credential has them. Raises InputError.
+    (``no_log``) are never asked for, because a credential has them. Raises SurveyError.
     """
     questions = [_question(name, spec) for name, spec in _asked(options, excluded)]
     # questions that need an answer come first
@@ -141,7 +143,7 @@ def survey(options: Mapping[str, Spec], title: str, description: str, excluded: 
 
 
 def _literal(name: str, value: t.Any) -> str:
-    """``value`` as a template writes it. ansible-core doubles backslashes in templates, so there are none. Raises InputError."""
+    """``value`` as a template writes it. ansible-core doubles backslashes in templates, so there are none. Raises SurveyError."""
     if value is None:
         return "none"
     if isinstance(value, bool | int | float):
@@ -154,7 +156,7 @@ def _literal(name: str, value: t.Any) -> str:
     text = str(value)
     quote = "'" if "'" not in text else '"'
     if quote in text or "\\" in text:
-        raise InputError(f"the default of {name} has both kinds of quotes or a backslash; exclude this option")
+        raise SurveyError(f"the default of {name} has both kinds of quotes or a backslash; exclude this option")
     return quote + text + quote
 
 
@@ -176,5 +178,5 @@ def _expression(name: str, spec: Spec) -> str:
 
 
 def conversions(options: Mapping[str, Spec], excluded: Sequence[str]) -> dict[str, str]:
-    """{option: template} for all options whose answers a wrapper playbook has to convert. Raises InputError."""
+    """{option: template} for all options whose answers a wrapper playbook has to convert. Raises SurveyError."""
     return {name: _expression(name, spec) for name, spec in _asked(options, excluded) if _needs_conversion(spec)}

@@ -15,8 +15,6 @@ import json
 import typing as t
 from collections.abc import Mapping, Sequence
 
-from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
-
 # of one text, in characters
 LONGEST_TEXT = 300
 # of one list, before the whole is measured
@@ -24,6 +22,10 @@ LONGEST_LIST = 200
 LEAST_BYTES = 2048
 
 _SEVERITIES = ("critical", "warning", "info")
+
+
+class SummaryError(ValueError):
+    """A limit that leaves no room for a summary, in one sentence."""
 
 
 def _short(value: t.Any) -> str:
@@ -121,10 +123,10 @@ def run_summary(
     """The summary of one run, of at most ``max_bytes`` bytes as JSON.
 
     In: numbers, findings as `audit_info` returns them with how many there were in all, Nodes that the run is about, and
-    files that it wrote. Out: the same keys for every playbook. Raises InputError for a limit that leaves no room.
+    files that it wrote. Out: the same keys for every playbook. Raises SummaryError for a limit that leaves no room.
     """
     if max_bytes < LEAST_BYTES:
-        raise InputError(
+        raise SummaryError(
             f"max_bytes is {max_bytes}; give at least {LEAST_BYTES}, because less has no room for any summary"
         )
     kinds, remedies = _grouped(findings)

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.podnet.upkeep.plugins.module_utils._domain.awx_survey import conversions
-from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.awx_survey import SurveyError, conversions
 from harness.playbook import run_playbook
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -71,5 +70,5 @@ def test_answers_become_options(tmp_path: Path) -> None:
 
 def test_a_default_that_no_template_can_have() -> None:
     """Said in one sentence instead of written wrongly."""
-    with pytest.raises(InputError, match="the default of a has both kinds of quotes or a backslash"):
+    with pytest.raises(SurveyError, match="the default of a has both kinds of quotes or a backslash"):
         conversions({"a": {"type": "list", "default": ["\\d+"]}}, [])

@@ -10,12 +10,12 @@ import pytest
 import yaml
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.awx_survey import (
+    SurveyError,
     conversions,
     plain_text,
     survey,
     variable,
 )
-from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
 from harness.fake_awx import rules
 from harness.fake_awx.schema import Refused
 from harness.role_steps import collection_folder
@@ -120,9 +120,9 @@ def test_descriptions_have_no_markup() -> None:
 
 def test_refusals() -> None:
     """One sentence each."""
-    with pytest.raises(InputError, match="no regular expression"):
+    with pytest.raises(SurveyError, match="no regular expression"):
         survey({"a": {"default": 1}}, "t", "", ["("])
-    with pytest.raises(InputError, match="option a of the argument specification is no mapping"):
+    with pytest.raises(SurveyError, match="option a of the argument specification is no mapping"):
         survey({"a": 1}, "t", "", [])  # type: ignore[dict-item]
 
 

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.catalogue import CATALOGUE
-from ansible_collections.podnet.upkeep.plugins.module_utils._domain.run_summary import run_summary, size
-from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.run_summary import SummaryError, run_summary, size
 
 KEYS = {"playbook", "check_mode", "counts", "findings", "remedies", "hosts", "paths", "omitted"}
 
@@ -102,5 +101,5 @@ def test_never_longer(found: list[dict[str, Any]], hosts: list[str], max_bytes: 
 
 def test_a_limit_without_room() -> None:
     """Refused in one sentence."""
-    with pytest.raises(InputError, match="max_bytes is 100; give at least 2048"):
+    with pytest.raises(SummaryError, match="max_bytes is 100; give at least 2048"):
         summary(max_bytes=100)
