@@ -299,6 +299,8 @@ SCENES = {
     name: Scene(name, prepare, ("direct",) if name == "recover_identities" else ())
     for name, prepare in (
         ("audit", _audit),
+        ("forecast", _nothing),
+        ("simulate_label_filter", _nothing),
         ("audit_kvstore", _etcd),
         ("plan_pod_cidr_relief", _relief),
         ("clean_stale_pods", _stale_pods),

@@ -42,7 +42,7 @@ NOT_SERVED = {"crd.projectcalico.org", "vpcresources.k8s.aws", "acn.azure.com", 
 #: No request is recorded under these: what RBAC asks about whoever changes a role.
 NEVER_RECORDED = {"escalate", "bind"}
 #: They go on without what they may not read, and say what they then do not know.
-NO_QUESTION = {"audit", "audit_kvstore"}
+NO_QUESTION = {"audit", "audit_kvstore", "forecast", "simulate_label_filter"}
 #: Their scenes need hosts (test_reassignment_permissions.py), or are those of another one.
 ELSEWHERE = {"reassign_pod_cidrs", "install_audit_access", "scheduled_run", "install_monitoring"}
 SEED = int(os.environ.get("PODNET_TEST_SEED", "20261121"))

@@ -15,6 +15,9 @@ import typing as t
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.label_filter_simulation import (
+    RESOURCES as OF_A_SIMULATION,
+)
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.permissions import (
     FEATURE_PERMISSIONS,
     PERMISSIONS,
@@ -195,7 +198,10 @@ _ENLARGE_POOLS = (
             ("ciliumloadbalancerippools", _CILIUM),
         )
     ),
-    *(Rule(verb, "ciliumpodippools", _CILIUM, why="To append CIDRs to a CiliumPodIPPool.") for verb in ("get", "patch")),
+    *(
+        Rule(verb, "ciliumpodippools", _CILIUM, why="To append CIDRs to a CiliumPodIPPool.")
+        for verb in ("get", "patch")
+    ),
 )
 _IDENTITIES = _reads(
     *("nodes", "daemonsets", "configmaps", "leases", "deployments", "clusterroles", "ciliumnodeconfigs", "namespaces"),
@@ -343,6 +349,8 @@ _ACCESS = (
 
 PLAYBOOKS: t.Final[Mapping[str, tuple[Rule, ...]]] = {
     "audit": (*_reads(*PERMISSIONS), *_features()),
+    "forecast": _reads(*PERMISSIONS),
+    "simulate_label_filter": _reads(*OF_A_SIMULATION),
     "audit_kvstore": (*_reads("daemonsets", "configmaps"), _ETCD_SECRET),
     "plan_pod_cidr_relief": (*_reads(*NODE_CIDR_RESOURCES, "apiservices"), *_DISRUPTION),
     "reassign_pod_cidrs": (
