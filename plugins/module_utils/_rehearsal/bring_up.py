@@ -23,7 +23,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeC
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster import live
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import ClusterState
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_manager import AllocatorSettings
-from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.control_plane import ControlPlane
+from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.control_plane import LEADER, ControlPlane
 from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.etcd_load import load, remove
 from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.plane import Plane, free_ports
 from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.processes import Run
@@ -36,7 +36,6 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.source im
 )
 
 Document = dict[str, t.Any]
-_LEADER: t.Final = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kube-controller-manager"
 _BUDGETS: t.Final = "/apis/policy/v1/poddisruptionbudgets"
 
 
@@ -151,7 +150,7 @@ def _start(control_plane: ControlPlane, state: ClusterState, held: frozenset[str
         # an audit takes one that leads for seconds only for one that crashes, and the cluster's own leads for long
         long_ago = made.began() - datetime.timedelta(days=1)
         acquired = {"spec": {"acquireTime": f"{long_ago:%Y-%m-%dT%H:%M:%S.%f}Z"}}
-        control_plane.client().patch(_LEADER, acquired)
+        control_plane.client().patch(LEADER, acquired)
     with made.timed("revisions of DaemonSets"):
         made.said += filter(
             None, [align(control_plane.client(), plane.ports["etcd"], state, rebuild, plane.patience(60))]

@@ -34,6 +34,8 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.processes
 _OWNER: t.Final = "owner.json"
 _NAME: t.Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 _ALLOCATOR_RUNS: t.Final = "Starting range CIDR allocator"
+_NODES_ARE_READ: t.Final = 30.0
+LEADER: t.Final = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kube-controller-manager"
 CONTROLLER_MANAGER: t.Final = "kube-controller-manager"
 OPERATOR: t.Final = "cilium-operator"
 
@@ -155,15 +157,16 @@ class ControlPlane:
         _write(os.path.join(self.plane.folder, "kwok.yaml"), stages())
         self._start("kube-scheduler")
         self._start(CONTROLLER_MANAGER)
-        allocates = "--allocate-node-cidrs=true" in self.plane.command(CONTROLLER_MANAGER)
-        self._wait(CONTROLLER_MANAGER, lambda: self._controllers_run(allocates), 120)
+        leads = _Leadership(self.client())
+        self._wait(CONTROLLER_MANAGER, leads.is_there, 120)
+        if "--allocate-node-cidrs=true" in self.plane.command(CONTROLLER_MANAGER):
+            # one of a version that says it in other words has read the Nodes by then
+            self._wait(CONTROLLER_MANAGER, lambda: self._allocator_runs() or leads.seconds > _NODES_ARE_READ, 120)
         held_back()
         self._start("kwok")
 
-    def _controllers_run(self, allocates: bool) -> bool:
-        if allocates:
-            return self.processes.says(CONTROLLER_MANAGER, _ALLOCATOR_RUNS)
-        return self.processes.says(CONTROLLER_MANAGER, "successfully acquired lease")
+    def _allocator_runs(self) -> bool:
+        return self.processes.says(CONTROLLER_MANAGER, _ALLOCATOR_RUNS)
 
     def start_operator(self, config: Mapping[str, str], seconds: float = 60) -> str:
         """Start the operator of Cilium with this configuration; its last words when it does not stay, else nothing."""
@@ -209,6 +212,26 @@ class ControlPlane:
                 return bool(answer.status == 200)
         except (OSError, urllib.error.URLError):
             return False
+
+
+class _Leadership:
+    """Whether a controller-manager leads, and for how long it has been seen to."""
+
+    def __init__(self, client: KubeClient) -> None:
+        self._client = client
+        self._since: float | None = None
+
+    def is_there(self) -> bool:
+        """Whether somebody holds the Lease."""
+        lease = self._client.find(LEADER)
+        holds = bool(((lease or {}).get("spec") or {}).get("holderIdentity"))
+        self._since = (self._since or time.monotonic()) if holds else None
+        return holds
+
+    @property
+    def seconds(self) -> float:
+        """Since it was seen first."""
+        return time.monotonic() - self._since if self._since is not None else 0.0
 
 
 def _is_ready(client: KubeClient) -> bool:
