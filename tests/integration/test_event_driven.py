@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -151,6 +152,7 @@ def test_the_schema_takes_the_rulebook() -> None:
         jsonschema.validate(rulesets, schema)
 
 
+@pytest.mark.skipif(shutil.which("java") is None, reason="ansible-rulebook needs Java, which is not installed")
 def test_alerts_start_audits_and_approvals_and_nothing_else(rulebook: Rulebook) -> None:
     """One audit or one workflow for what fires, none for repetitions, for what is resolved, for others, and without the token."""
     repair = alert(
