@@ -26,7 +26,8 @@ PORTS: t.Final = (
     *("operator-api", "operator-metrics", "operator-gops"),
 )
 # below the ports that Linux gives to outgoing connections: one that is free now is so when its process binds it
-_FIRST_PORT, _LAST_PORT = 20000, 32000
+_FIRST_PORT: t.Final = 20000
+_LAST_PORT: t.Final = 32000
 _LEASE_SECONDS_OF_MANY: t.Final = 300
 _MANY_NODES: t.Final = 200
 _NODES_OF_A_THOUSAND: t.Final = 1000

@@ -19,7 +19,8 @@ _CILIUM_NODES: t.Final = "/apis/cilium.io/v2/ciliumnodes"
 # a watch ends by itself so that the end of the run is noticed
 _SECONDS: t.Final = 2
 _PAUSE: t.Final = 0.3
-_EXISTS, _GONE = 409, 404
+_EXISTS: t.Final = 409
+_GONE: t.Final = 404
 
 
 class Registrations:
