@@ -21,6 +21,28 @@ pytestmark = pytest.mark.testbed
 
 CILIUM = "/apis/cilium.io/v2"
 AGENTS = ("agent-a", "agent-b")
+_FIRST_ONLY = {"matchLabels": {"statefulset.kubernetes.io/pod-name": "db-0"}}
+_PEERS = [{"podSelector": {"matchLabels": {"app": "web"}}}, {"ipBlock": {"cidr": "10.0.0.0/8"}}]
+POLICIES: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    (
+        "NetworkPolicy",
+        "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies",
+        {"apiVersion": "networking.k8s.io/v1", "spec": {"podSelector": _FIRST_ONLY, "ingress": [{"from": _PEERS}]}},
+    ),
+    (
+        "CiliumNetworkPolicy",
+        f"{CILIUM}/namespaces/default/ciliumnetworkpolicies",
+        {
+            "apiVersion": "cilium.io/v2",
+            "specs": [{"endpointSelector": _FIRST_ONLY, "ingress": [{"fromEndpoints": [{}]}]}],
+        },
+    ),
+    (
+        "CiliumClusterwideNetworkPolicy",
+        f"{CILIUM}/ciliumclusterwidenetworkpolicies",
+        {"apiVersion": "cilium.io/v2", "spec": {"endpointSelector": {}, "egress": [{"toEndpoints": [_FIRST_ONLY]}]}},
+    ),
+)
 # what two looks at one living cluster cannot share
 OF_THE_LOOK = ("taken_at", "origin")
 
@@ -48,6 +70,9 @@ def testbed() -> Iterator[Testbed]:
                 "security-labels": {"k8s:app": "gone", "k8s:io.kubernetes.pod.namespace": "default"},
             }
             made.client.create(f"{CILIUM}/ciliumidentities", identity)
+        # a selector that the default filter has broken, one that lives, and one of each kind of Cilium's
+        for kind, path, parts in POLICIES:
+            made.client.create(path, {"kind": kind, "metadata": {"name": f"one-{kind.lower()}"}, **parts})
         _until("both agents run", lambda: _running_agents(made) == len(AGENTS))
         _until("the Nodes have their podCIDRs", lambda: all(_pod_cidr(made, name) for name in AGENTS))
         yield made
@@ -92,16 +117,17 @@ def test_live_and_its_own_saved_state_agree(testbed: Testbed, tmp_path: Path) ->
     state = tmp_path / "state.json.gz"
     live = audit(tmp_path, kubeconfig=str(testbed.kubeconfig), save_state=str(state), use_agents=True, read_logs=True)
     found = {one["id"] for one in live["findings"]}
-    assert {"node-cidr-out-of-range", "identities-duplicate"} <= found
+    assert {"node-cidr-out-of-range", "identities-duplicate", "policy-selects-ignored-label"} <= found
+    (broken,) = [one for one in live["findings"] if one["id"] == "policy-selects-ignored-label"]
+    assert (broken["evidence"]["count"], broken["evidence"]["policies"]) == (3, 3)
     assert live["agents"]["answered"] == len(AGENTS)
     saved = audit(tmp_path, source="snapshot", snapshot=str(state))
     assert compared(saved) == compared(live)
 
 
-def test_lists_that_kubectl_wrote_say_the_same(testbed: Testbed, tmp_path: Path) -> None:
-    """`kubectl get -o json` and `-o yaml` in a folder: the findings of a live audit without agents' answers."""
+def dump(testbed: Testbed, folder: Path) -> Path:
+    """Every kind of object as kubectl writes it, in both forms."""
     kubectl = str(binaries.locate(["kubectl"])["kubectl"])
-    folder = tmp_path / "dump"
     folder.mkdir()
     for number, resource in enumerate(RESOURCES.values()):
         plural = f"{resource.plural or resource.name}.{resource.group}".rstrip(".")
@@ -114,16 +140,33 @@ def test_lists_that_kubectl_wrote_say_the_same(testbed: Testbed, tmp_path: Path)
             assert "the server doesn't have a resource type" in done.stderr, done.stderr
     version = [kubectl, "--kubeconfig", str(testbed.kubeconfig), "version", "-o", "json"]
     (folder / "version.json").write_text(subprocess.run(version, capture_output=True, text=True, check=True).stdout)
-    live = audit(tmp_path, kubeconfig=str(testbed.kubeconfig))
-    dumped = audit(tmp_path, source="snapshot", snapshot=str(folder))
+    return folder
 
-    def facts(result: Mapping[str, Any]) -> set[tuple[str, str, str]]:
-        """Without what a folder of files cannot know: kinds that the server does not serve have no file."""
-        return {
-            (one["id"], one["subject"]["name"], one["severity"])
-            for one in result["findings"]
-            if one["id"] != "data-missing"
-        }
 
+def facts(result: Mapping[str, Any]) -> set[tuple[str, ...]]:
+    """Without what a folder of files cannot know: kinds that the server does not serve have no file."""
+    return {
+        (one["id"], one["subject"]["name"], one["severity"], one["summary"] if "policy" in one["id"] else "")
+        for one in result["findings"]
+        if one["id"] != "data-missing"
+    }
+
+
+def _classes(result: Mapping[str, Any]) -> Any:
+    return result["identities"]["classes"]
+
+
+def test_lists_that_kubectl_wrote_say_the_same(testbed: Testbed, tmp_path: Path) -> None:
+    """`kubectl get -o json` and `-o yaml` in a folder: the findings of a live audit without agents' answers.
+
+    A cluster goes on while its objects are listed one kind after the other: where the two differ, both look once more.
+    """
+    for look in ("first", "second", "third"):
+        folder = dump(testbed, tmp_path / look)
+        live = audit(tmp_path, kubeconfig=str(testbed.kubeconfig))
+        dumped = audit(tmp_path, source="snapshot", snapshot=str(folder))
+        if facts(dumped) == facts(live) and _classes(dumped) == _classes(live):
+            break
     assert facts(dumped) == facts(live)
-    assert dumped["pools"] == live["pools"] and dumped["identities"]["classes"] == live["identities"]["classes"]
+    assert any(one[0] == "policy-selects-ignored-label" for one in facts(dumped))
+    assert dumped["pools"] == live["pools"] and _classes(dumped) == _classes(live)
