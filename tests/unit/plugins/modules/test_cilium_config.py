@@ -193,3 +193,21 @@ def test_rollout_options(options: dict[str, Any], words: str, api: FakeApi, caps
         **{"kind": "Deployment", "name": "cilium-operator", "health_gate": False, **options},
     )
     assert answer["failed"] and words in answer["msg"]
+
+
+def test_node_configs_that_have_another_value(api: FakeApi, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both modules name CiliumNodeConfig, value and Nodes; and what an agent there says is no reason to doubt the change."""
+    for name, labels in (("w1", {"size": "big"}), ("w2", {})):
+        api.store.add("/api/v1/nodes", {"metadata": {"name": name, "labels": labels}})
+    spec = {"nodeSelector": {"matchLabels": {"size": "big"}}, "defaults": {"bpf-policy-map-max": "65536"}}
+    configs = "/apis/cilium.io/v2/namespaces/kube-system/ciliumnodeconfigs"
+    api.store.add(configs, {"metadata": {"name": "big"}, "spec": spec})
+    ready = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+    agent = {"name": "cilium-1", "labels": {"k8s-app": "cilium"}, "creationTimestamp": "2026-11-01T06:00:09Z"}
+    api.store.add(f"{NS}/pods", {"metadata": agent, "spec": {"nodeName": "w1"}, "status": ready})
+    expected = [{"key": "bpf-policy-map-max", "node_config": "big", "value": "65536", "count": 1, "nodes": ["w1"]}]
+    answer = run(cilium_config, api, capsys, values={"bpf-policy-map-max": 32768, "identity-gc-rate-limit": 9000})
+    assert answer["changed"] and answer["shadowed_by"] == expected
+    api.faults = [Fault("GET", r"pods/cilium-1/log", 200, "  --bpf-policy-map-max='65536'\n", times=9)]
+    answer = run(cilium_config_info, api, capsys, keys=["bpf-policy-map-max"], components=["agents"])
+    assert answer["shadowed_by"] == expected and answer["in_force"], answer["agents"]
