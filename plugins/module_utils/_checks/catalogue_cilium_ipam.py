@@ -27,8 +27,8 @@ _POOLS = (
     "kubectl get ciliumpodippools -o yaml"
 )
 _EXTEND = (
-    "Append a CIDR to cluster-pool-ipv4-cidr (or -ipv6-cidr) and restart the operator, or append one to spec of the "
-    "CiliumPodIPPool; never change a CIDR or a mask size that is there."
+    "Append the range by podnet.upkeep.tune_cilium (tune_cilium_add_pool_cidrs, with tune_cilium_pool for a CiliumPodIPPool), which "
+    "refuses what overlaps anything, and restarts what must restart; never change a CIDR or a mask size that is there."
 )
 
 KINDS: tuple[FindingKind, ...] = (
