@@ -90,7 +90,7 @@ class Store:
         found: dict[str, set[str]] = {}
         for path in self.objects:
             if path.startswith("/apis/"):
-                _, _, group, version, *_ = path.split("/")
+                group, version = path.split("/")[2:4]
                 found.setdefault(group, set()).add(version)
         return [
             {"name": group, "versions": [{"version": one} for one in sorted(versions)]}
