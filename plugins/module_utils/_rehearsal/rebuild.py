@@ -221,11 +221,11 @@ class Rebuild:
             said.append(
                 f"Pods of {', '.join(sorted(foreign))} do not come back when they are evicted: their controllers are not here."
             )
-        for resource in ("apiservices", "clustercidrs-in-tree"):
-            if state.of(resource):
-                said.append(
-                    f"{len(state.of(resource))} objects of {resource} are not loaded: the servers that answer for them are not here."
-                )
+        served = sum(1 for one in state.of("apiservices") if (one.get("spec") or {}).get("service"))
+        if served:
+            said.append(f"{served} APIServices are not loaded: the servers that answer for them are not here.")
+        if state.of("clustercidrs-in-tree"):
+            said.append("ClusterCIDRs of networking.k8s.io are not loaded: no API server of today serves them.")
         unknown = sorted(one for one in state.unknown if one in RESOURCES and is_judged(one))
         if unknown:
             said.append(f"The snapshot does not hold {', '.join(unknown)}: here there are none.")
