@@ -146,7 +146,7 @@ def _literal(name: str, value: t.Any) -> str:
     """``value`` as a template writes it. ansible-core doubles backslashes in templates, so there are none. Raises SurveyError."""
     if value is None:
         return "none"
-    if isinstance(value, bool | int | float):
+    if isinstance(value, (bool, int, float)):
         return str(value).lower()
     if isinstance(value, Mapping):
         items = [f"{_literal(name, key)}: {_literal(name, item)}" for key, item in value.items()]

@@ -42,7 +42,7 @@ def _numbers(counts: Mapping[str, t.Any]) -> dict[str, int | float]:
     return {
         _short(key): value
         for key, value in list(counts.items())[:LONGEST_LIST]
-        if isinstance(value, int | float) and not isinstance(value, bool)
+        if isinstance(value, (int, float)) and not isinstance(value, bool)
     }
 
 
