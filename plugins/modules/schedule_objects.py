@@ -13,7 +13,7 @@ version_added: 0.1.0
 description:
   - Creates, corrects or removes a CronJob that runs the playbook C(podnet.upkeep.scheduled_run), with a ConfigMap of its
     settings, a ConfigMap for the summary of the last run, and a ServiceAccount that may do what these playbooks need.
-  - Runs never overlap (C(concurrencyPolicy: Forbid)), have deadlines, are not tried again by themselves, and their pods pass
+  - Runs never overlap (C(concurrencyPolicy) is C(Forbid)), have deadlines, are not tried again by themselves, and their pods pass
     the Pod Security level C(restricted).
   - What differs is found by the API server in a dry run, in check mode too.
   - Objects are known by their labels. One that has the name but not the labels is refused, never changed.
