@@ -34,7 +34,8 @@ DEFAULTS = (
 def keeps(labels: str, key: str) -> bool:
     """Whether a label of a pod makes identities: the longest include must be longer than the shortest exclude."""
     only_what_is_included = False
-    includes, excludes = [0], []
+    includes: list[int] = [0]
+    excludes: list[int] = []
     for number, item in enumerate([*DEFAULTS, *labels.split()]):
         source, _colon, pattern = item.rpartition(":") if item.count(":") == 1 else ("", "", item)
         exclude = pattern.startswith("!")

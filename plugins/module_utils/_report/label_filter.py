@@ -210,24 +210,32 @@ def _tables(part: Part, policies: Part) -> Iterator[Block]:
             for row in rows_of(policies.get(key))
         ]
         yield from _table(caption, heads, rows)
-    rows = [
+    costs = [
         (
             *(row["key"], row["state"], row["distinct_values"], row["identities"], row["contribution_together"]),
             *(", ".join(row.get("together_with") or ()), "yes" if row.get("explodes") else "no"),
         )
         for row in rows_of(part.get("by_label_key"))
     ]
-    heads = ("Label", "Afterwards", "Values", "Identities with it", "Identities it costs", "Together with", "Explodes")
-    yield from _table("What labels cost", heads, rows)
-    rows = [(row["namespace"], row["now"], row["after"]) for row in rows_of(part.get("by_namespace"))]
-    yield from _table("Identities by namespace", ("Namespace", "Now", "Afterwards"), rows)
-    rows = [
+    cost_heads = (
+        "Label",
+        "Afterwards",
+        "Values",
+        "Identities with it",
+        "Identities it costs",
+        "Together with",
+        "Explodes",
+    )
+    yield from _table("What labels cost", cost_heads, costs)
+    namespaces = [(row["namespace"], row["now"], row["after"]) for row in rows_of(part.get("by_namespace"))]
+    yield from _table("Identities by namespace", ("Namespace", "Now", "Afterwards"), namespaces)
+    workloads = [
         (_workload(row), row["pods"], ", ".join(row["lost"]), ", ".join(row["gained"]))
         for row in rows_of(part.get("workloads"))
     ]
-    yield from _table("Workloads that get another identity", ("Workload", "Pods", "Loses", "Gets"), rows)
-    rows = [(row["item"], row["effect"], row.get("instead") or "") for row in rows_of(part.get("lint"))]
-    yield from _table("Remarks on the patterns", ("Pattern", "What it does", "Write"), rows)
+    yield from _table("Workloads that get another identity", ("Workload", "Pods", "Loses", "Gets"), workloads)
+    remarks = [(row["item"], row["effect"], row.get("instead") or "") for row in rows_of(part.get("lint"))]
+    yield from _table("Remarks on the patterns", ("Pattern", "What it does", "Write"), remarks)
 
 
 def _table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[t.Any]]) -> Iterator[Block]:
