@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.playbook import command, environment
-from testbed import Testbed
+from testbed import Testbed, binaries
 
 from . import scenario
 
@@ -84,6 +84,10 @@ def embedded(reports: Path) -> None:
         connection = {"audit_kubeconfig": str(testbed.kubeconfig)}
         say("4  Audit of the sick cluster")
         play("podnet.upkeep.audit", variables={**connection, **audit_variables(reports, "before")})
+        say(
+            "     Rehearsal: the repair on a copy of the cluster; hosts and packets are simulated, the controllers are real"
+        )
+        rehearsed(testbed, reports)
         say("     Repair: h2 is re-registered over SSH with a fresh podCIDR, nothing is lost")
         play(
             "podnet.upkeep.reassign_pod_cidrs",
@@ -100,6 +104,25 @@ def embedded(reports: Path) -> None:
     after = counts(reports, "after")
     if after["critical"] or after["warning"]:
         raise DemoError(f"the repaired cluster is not clean: {after}; see {reports / 'after.html'}")
+
+
+def rehearsed(testbed: Testbed, reports: Path) -> None:
+    """Run the repair on a copy of the cluster, with the programs of the testbed.
+
+    Raises DemoError when it does not go through there.
+    """
+    names = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
+    play(
+        "podnet.upkeep.rehearse",
+        variables={
+            "rehearse_playbook": "reassign_pod_cidrs",
+            "rehearse_kubeconfig": str(testbed.kubeconfig),
+            "rehearse_programs": sorted({str(path.parent) for path in binaries.locate(names).values()}),
+            "rehearse_work_dir": str(testbed.directory / "rehearsals"),
+            "rehearse_report_html": str(reports / "rehearsal.html"),
+            "rehearse_must_succeed": True,
+        },
+    )
 
 
 def embedded_without_hosts(reports: Path) -> None:
@@ -140,6 +163,7 @@ def main() -> int:
     print(
         f"\nDone in {time.monotonic() - started:.0f} s; nothing is left running."
         f"\n    sick cluster:     {reports / 'before.html'}"
+        f"\n    rehearsed repair: {reports / 'rehearsal.html'}"
         f"\n    repaired cluster: {reports / 'after.html'}"
         f"\n    offline example:  {reports / 'offline.html'}"
     )
