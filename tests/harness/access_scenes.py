@@ -233,9 +233,8 @@ def _deploy_on(testbed: Testbed, node: str) -> None:
     """A pod on this Node that its Deployment makes anew elsewhere; where no Node is free, it waits."""
     path = "/apis/apps/v1/namespaces/default/deployments"
     preferred = {"key": "metadata.name", "operator": "In", "values": [node]}
-    affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": []}}}
-    terms = affinity["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
-    terms.append({"matchFields": [preferred]})
+    terms = [{"matchFields": [preferred]}]
+    affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
     if testbed.client.find(f"{path}/web") is not None:
         testbed.client.delete(f"{path}/web")
     containers = [{"name": "c", "image": "example.invalid/c"}]
