@@ -23,6 +23,7 @@ _AGENTS: t.Final = (
     "Agents of Cilium: none ran. New pods got no CiliumEndpoint and no identity, the CiliumNode of a Node that was registered anew "
     "was written by a stand-in, and what agents do at a restart was not seen."
 )
+_RESTART: t.Final = "The restart: pods of Cilium were not restarted by the playbook. The real operator was started with the new values afterwards."
 #: What holds for every rehearsal.
 ALWAYS: t.Final = (
     "Time: objects were deleted and made as fast as this machine does it. Pods ended at once, whatever their grace period, "
@@ -96,9 +97,13 @@ _ALL: t.Final = (
     Rehearsable("clean_endpoints", _CLEANING, {}, (_AGENTS,)),
     Rehearsable("clean_stale_pods", _CLEANING, {}, ()),
     Rehearsable("clean_cilium_nodes", _CLEANING, {"settle_seconds": 5}, (_AGENTS,)),
-    Rehearsable("recover_identities", _CLEANING, {"collect_timeout": 300}, (_AGENTS,)),
-    Rehearsable("tune_cilium", {}, {"timeout": 120, "health_timeout": 120}, (_AGENTS,)),
-    Rehearsable("restart_cilium", {}, {"timeout": 120, "health_timeout": 120}, (_AGENTS,)),
+    # the operator is a process here and no pod of its Deployment: it is started with the new values afterwards
+    Rehearsable(
+        "tune_cilium",
+        {"restart": False, "take_over": False, "window_end": ""},
+        {"health_timeout": 120},
+        (_RESTART, _AGENTS),
+    ),
     Rehearsable("plan_pod_cidr_relief", {}, {}, ()),
 )
 REHEARSABLE: t.Final[Mapping[str, Rehearsable]] = {one.name: one for one in _ALL}
