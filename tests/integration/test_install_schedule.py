@@ -1,7 +1,7 @@
 """A schedule on the real API server: the CronJob, its pod, and what its command does with its own credentials.
 
 The namespace enforces the Pod Security level "restricted". The command of the pod runs here with the token of its
-ServiceAccount and the settings of its ConfigMap; test_install_schedule_on_hosts.py runs the pod itself.
+ServiceAccount and the settings of its ConfigMap.
 """
 
 from __future__ import annotations

@@ -101,7 +101,8 @@ class RehearsalRun:
         shown = environment(folder, self._made.kubeconfig, collections, os.environ)
         command = [python, "-m", "ansible", "playbook", self._playbook.fqcn]
         arguments = ["-i", os.path.join(folder, "inventory.json"), "-e", f"@{os.path.join(folder, 'variables.json')}"]
-        clean = ["env", "-i", *(f"{key}={value}" for key, value in shown.items()), f"REHEARSAL_EXIT={self._exit}"]
+        ours = {"REHEARSAL_EXIT": self._exit, "REHEARSAL_LOG": self._processes.log_of(_PLAYBOOK)}
+        clean = ["env", "-i", *(f"{key}={value}" for key, value in {**shown, **ours}.items())]
         began = time.monotonic()
         self._processes.start(_PLAYBOOK, [*clean, "/bin/sh", "-c", _EXIT, "sh", *command, *arguments])
         client = KubeClient.from_options({"kubeconfig": self._made.kubeconfig})

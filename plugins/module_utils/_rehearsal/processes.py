@@ -5,7 +5,8 @@
 """Processes of a rehearsal, recorded so that anybody can end them later, also after a kill -9.
 
 A record is believed only while the pid has the recorded time of start: pids are used again. Each process is started in a
-session of its own and ended with all that it has started.
+session of its own and ended with all that it has started: workers of ansible-playbook have sessions of their own as well,
+and are known by the name of the log in their environment.
 """
 
 from __future__ import annotations
@@ -56,6 +57,12 @@ done
 seen=$(look)
 printf '%s\\n%s\\n' "$known" "$seen" | while read -r pid began; do
   [ -n "$pid" ] && started_of "$pid" && [ "$found" = "$began" ] && kill -s KILL -- "-$pid"
+done
+# what has left the session of its parent
+grep -slF -e "REHEARSAL_LOG=$folder/log/" /proc/[0-9]*/environ | while IFS= read -r found; do
+  grep -sqF -e "REHEARSAL_LOG=$folder/log/keeper.log" "$found" && continue
+  found=${found%/environ}
+  kill -s KILL "${found#/proc/}"
 done
 sleep 1
 [ ! -d "$folder/processes" ] || rm -rf -- "$folder"
@@ -140,9 +147,22 @@ class Processes:
             raise ProcessError(
                 f"{name} (pid {found[0]}) of the rehearsal in {self._folder} does not end; end it by hand."
             )
+        self._stop_those_who_left(name)
         path = os.path.join(self._records, name)
         if os.path.exists(path):
             os.unlink(path)
+
+    def _stop_those_who_left(self, name: str) -> None:
+        """Kill what the process has started and what has a session of its own since."""
+        mark = f"REHEARSAL_LOG={self.log_of(name)}".encode()
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/environ", "rb") as file:
+                    ours = mark in file.read().split(b"\0")
+                if ours and int(pid) != os.getpid():
+                    os.kill(int(pid), signal.SIGKILL)
+            except OSError:
+                pass  # it has ended, or belongs to somebody else
 
     def stop_all(self) -> list[str]:
         """End all, the keeper first; names of those that ran. Raises ProcessError."""

@@ -70,9 +70,9 @@ input{width:100%;padding:10px 13px;border:1px solid var(--muted);border-radius:9
 
 # without it every table stands in its order, worst first, and everything can still be opened and read
 _SCRIPT = """
-const all=(q,e=document)=>[...e.querySelectorAll(q)],box=document.getElementById('filter');box.hidden=false;
-const said=document.getElementById('filtered');
-box.addEventListener('input',()=>{const words=box.value.toLowerCase().split(/\\s+/);let n=0;
+const all=(q,e=document)=>[...e.querySelectorAll(q)],box=document.getElementById('filter');
+const said=document.getElementById('filtered');if(box)box.hidden=false;
+if(box)box.addEventListener('input',()=>{const words=box.value.toLowerCase().split(/\\s+/);let n=0;
 for(const e of all('[data-f]')){const text=(e.dataset.f+' '+e.textContent).toLowerCase();e.hidden=!words.every(w=>text.includes(w));n+=!e.hidden}
 for(const g of all('.group'))g.hidden=!g.querySelector('[data-f]:not([hidden])');
 for(const d of all('.group details.rows'))d.open=box.value!=='';

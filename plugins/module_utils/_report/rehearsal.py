@@ -27,8 +27,6 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._report.page import 
 Document = Mapping[str, t.Any]
 _TITLE: t.Final = "Rehearsal"
 _MOST_ROWS: t.Final = 200
-# what the script of a page looks for
-_NO_FILTER: t.Final = '<div hidden><input id="filter" hidden><div id="filtered"></div></div>'
 
 
 def _table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[t.Any]]) -> Table:
@@ -162,7 +160,6 @@ def rehearsal_html(document: Document) -> str:
         f'<div class="muted">Begun at {escaped(document["time"])}</div>',
         f'<nav aria-label="Parts of this report">{links}</nav>',
         *(chapter(one, {}, {}) for one in made),
-        _NO_FILTER,
     ]
     return page(title, "\n".join(body))
 

@@ -61,9 +61,43 @@ def test_start_and_stop(processes: Processes, tmp_path: Path) -> None:
     assert processes.names() == [] and processes.stop_all() == []
 
 
+LEAVES = "setsid sleep 300 & echo $! >{0}; wait"
+
+
+def _who_left(path: Path) -> int:
+    """The pid that a process wrote down of what it has started in another session."""
+    wait(lambda: path.exists() and path.read_text(encoding="utf-8").strip())
+    pid = int(path.read_text(encoding="utf-8"))
+    wait(lambda: os.getsid(pid) == pid)
+    return pid
+
+
+def test_what_has_a_session_of_its_own_ends_too(processes: Processes, tmp_path: Path) -> None:
+    """Like a worker of ansible-playbook; that of another process stays."""
+    for name in ("one", "other"):
+        processes.start(name, ["/bin/sh", "-c", LEAVES.format(tmp_path / name)])
+    left, others = _who_left(tmp_path / "one"), _who_left(tmp_path / "other")
+    processes.stop("one")
+    wait(lambda: not started_at(left))
+    assert started_at(others)
+
+
+def test_the_keeper_finds_what_has_a_session_of_its_own(processes: Processes, tmp_path: Path) -> None:
+    """After the process that has started it is gone."""
+    owner = subprocess.Popen(["sleep", "300"])
+    pid = processes.start("one", ["/bin/sh", "-c", LEAVES.format(tmp_path / "one")])
+    processes.keep(owner.pid, str(started_at(owner.pid)))
+    left = _who_left(tmp_path / "one")
+    os.killpg(pid, signal.SIGKILL)
+    owner.kill()
+    owner.wait()
+    wait(lambda: not started_at(left) and not (tmp_path / "r").exists())
+
+
 def test_a_pid_that_is_used_again_is_left_alone(processes: Processes, tmp_path: Path) -> None:
-    """The record is believed only with the time of start."""
-    processes.start("one", ["sleep", "300"])
+    """The record is believed only with the time of start; a foreign process has not our environment."""
+    processes.start("one", ["env", "-i", "sleep", "300"])
+    time.sleep(0.2)
     record = tmp_path / "r" / "processes" / "one"
     pid, started = record.read_text(encoding="utf-8").split()
     record.write_text(f"{pid} {int(started) - 1}\n", encoding="utf-8")
