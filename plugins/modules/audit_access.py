@@ -119,7 +119,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.access_manifests import AccessOptions
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.audit_access import AuditAccess
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.access_objects import AccessObjects
 from ansible_collections.podnet.upkeep.plugins.module_utils._options import auth_argument_spec, run_module
 
 
@@ -132,7 +132,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         cni_namespaces=tuple(dict.fromkeys(params["cni_namespaces"])),
         features=tuple(params["features"]),
     )
-    access = AuditAccess(KubeClient.from_options(params), options, check_mode=module.check_mode)
+    access = AccessObjects(KubeClient.from_options(params), options, check_mode=module.check_mode)
     outcome = access.present() if params["state"] == "present" else access.absent()
     return {
         "changed": outcome.changed,

@@ -141,7 +141,8 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.audit_access import AuditAccess
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.access_objects import AccessObjects
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.owned_objects import merged
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.playbook_access import (
     Places,
     PlaybookAccess,
@@ -175,18 +176,13 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
     wanted = accesses(params)
     client = KubeClient.from_options(params)
-    acts = [AuditAccess(client, one, check_mode=module.check_mode) for one in wanted]
-    outcomes = [one.present() if params["state"] == "present" else one.absent() for one in acts]
-    before: dict[str, t.Any] = {}
-    after: dict[str, t.Any] = {}
-    for outcome in outcomes:
-        before |= outcome.before
-        after |= outcome.after
+    acts = [AccessObjects(client, one, check_mode=module.check_mode) for one in wanted]
+    outcome = merged(one.present() if params["state"] == "present" else one.absent() for one in acts)
     return {
-        "changed": any(outcome.changed for outcome in outcomes),
+        "changed": outcome.changed,
         "users": {one.name: one.user for one in wanted},
-        "objects": [action for outcome in outcomes for action in outcome.actions],
-        "diff": {"before": before, "after": after},
+        "objects": outcome.actions,
+        "diff": {"before": outcome.before, "after": outcome.after},
     }
 
 

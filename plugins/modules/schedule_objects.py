@@ -190,7 +190,8 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.audit_access import AuditAccess
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.access_objects import AccessObjects
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.owned_objects import merged
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.playbook_access import (
     Places,
     PlaybookAccess,
@@ -232,25 +233,20 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         chosen=Places(run=params["run_namespace"], install=options.namespace),
     )
     client = KubeClient.from_options(params)
-    accounts = AuditAccess(client, access, check_mode=module.check_mode)
+    accounts = AccessObjects(client, access, check_mode=module.check_mode)
     schedule = Schedule(client, options, check_mode=module.check_mode)
-    outcomes: list[t.Any]
     if present:
         # what the API server would refuse is refused before anything is made
         Schedule(client, options, check_mode=True).present()
         outcomes = [accounts.present(), schedule.present()]
     else:
         outcomes = [schedule.absent(), accounts.absent()]
-    before: dict[str, t.Any] = {}
-    after: dict[str, t.Any] = {}
-    for outcome in outcomes:
-        before |= outcome.before
-        after |= outcome.after
+    outcome = merged(outcomes)
     return {
-        "changed": any(outcome.changed for outcome in outcomes),
+        "changed": outcome.changed,
         "user": access.user,
-        "objects": [action for outcome in outcomes for action in outcome.actions],
-        "diff": {"before": before, "after": after},
+        "objects": outcome.actions,
+        "diff": {"before": outcome.before, "after": outcome.after},
     }
 
 

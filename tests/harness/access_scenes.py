@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.audit_access import AuditAccess
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.access_objects import AccessObjects
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.playbook_access import (
     PlaybookAccess,
     name_for,
@@ -273,9 +273,9 @@ def _access(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
     admin = KubeClient.from_options({"kubeconfig": str(testbed.kubeconfig)})
     name = name_for("audit")
     for namespaces in (("default",), ()):
-        AuditAccess(admin, PlaybookAccess(name=name, playbooks=("audit",), cni_namespaces=namespaces)).present()
+        AccessObjects(admin, PlaybookAccess(name=name, playbooks=("audit",), cni_namespaces=namespaces)).present()
         if namespaces:
-            AuditAccess(admin, PlaybookAccess(name=name_for("audit_kvstore"), playbooks=("audit_kvstore",))).absent()
+            AccessObjects(admin, PlaybookAccess(name=name_for("audit_kvstore"), playbooks=("audit_kvstore",))).absent()
     rbac, mine = "/apis/rbac.authorization.k8s.io/v1", "namespaces/kube-system"
     testbed.client.patch(f"/api/v1/{mine}/serviceaccounts/{name}", {"automountServiceAccountToken": True})
     for kind in ("clusterroles", f"{mine}/roles"):
@@ -289,7 +289,7 @@ def _schedule(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
     """As for install_access, and the CronJob itself is not there."""
     del folder
     admin = KubeClient.from_options({"kubeconfig": str(testbed.kubeconfig)})
-    AuditAccess(admin, PlaybookAccess(name="nightly", playbooks=("audit",), cni_namespaces=("default",))).absent()
+    AccessObjects(admin, PlaybookAccess(name="nightly", playbooks=("audit",), cni_namespaces=("default",))).absent()
     image = "registry.example.com/ee:1"
     return {"name": "nightly", "namespace": "kube-system", "image": image, "schedule": "15 3 * * *"}
 

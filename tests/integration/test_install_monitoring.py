@@ -31,7 +31,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._monitoring.monitore
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._monitoring.rules import rules
 from ansible_collections.podnet.upkeep.plugins.module_utils._monitoring.scraping import ScrapeTarget
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.audit_access import AuditAccess
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.access_objects import AccessObjects
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.monitoring_discovery import discover
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.monitoring_objects import MonitoringObjects
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.playbook_access import Places, PlaybookAccess
@@ -316,7 +316,7 @@ def test_its_rules_are_enough_and_each_is_used(testbed: Testbed, tmp_path: Path)
         install_operator_kinds(testbed)
     admin = KubeClient.from_options({"kubeconfig": str(testbed.kubeconfig)})
     access = PlaybookAccess(name="monitors", playbooks=("install_monitoring",), chosen=Places(install=NAMESPACE))
-    AuditAccess(admin, access).present()
+    AccessObjects(admin, access).present()
     client = KubeClient.from_options({"kubeconfig": str(credentials(testbed, access, tmp_path / "kubeconfig"))})
     wait_until("the rules are in force", lambda: client.allowed("patch", "configmaps", namespace=NAMESPACE))
 
@@ -336,7 +336,7 @@ def test_its_rules_are_enough_and_each_is_used(testbed: Testbed, tmp_path: Path)
     creates = {triple for triple in needed if triple[2] == "create"}
     assert used - {("authorization.k8s.io", "selfsubjectaccessreviews", "create")} == needed - creates
     without = PlaybookAccess(name="monitors", playbooks=("install_monitoring",), chosen=Places(install="kube-system"))
-    AuditAccess(admin, without).present()
+    AccessObjects(admin, without).present()
     wait_until("the rules are out of force", lambda: not client.allowed("create", "configmaps", namespace=NAMESPACE))
     with pytest.raises(ApiError, match="forbidden"):
         objects.present(wanted)

@@ -17,7 +17,7 @@ import pytest
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.access_manifests import collection_path
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.audit_access import AuditAccess
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.access_objects import AccessObjects
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.playbook_access import (
     PlaybookAccess,
     missing_rules,
@@ -75,7 +75,7 @@ def access_of(playbook: str) -> PlaybookAccess:
 
 def credentials(testbed: Testbed, access: PlaybookAccess, folder: Path) -> Path:
     """A kubeconfig with a token of the ServiceAccount, once its rules are in force."""
-    AuditAccess(admin(testbed), access).present()
+    AccessObjects(admin(testbed), access).present()
     path = folder / f"{access.name}.conf"
     accounts = f"/api/v1/namespaces/{access.namespace}/serviceaccounts"
     request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}

@@ -13,12 +13,16 @@ from __future__ import annotations
 import re
 import typing as t
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
-from ansible_collections.podnet.upkeep.plugins.module_utils._errors import ApiError, InputError, RefusedError
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.schedule_manifests import (
+from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.owned_objects import (
     Object,
+    Outcome,
+    OwnedObjects,
+    key_of,
+)
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.schedule_manifests import (
     ScheduleOptions,
     collection_path,
     manifests,
@@ -27,20 +31,6 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.schedule
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,42}[a-z0-9])?")
 #: The API server makes names of Jobs and pods out of that of a CronJob, which may have 52 characters; ours has suffixes.
 _KEPT: t.Final = ("data", "spec")
-
-
-@dataclass
-class ScheduleOutcome:
-    """What was done, or in check mode would be."""
-
-    actions: list[Object] = field(default_factory=list)
-    before: Object = field(default_factory=dict)
-    after: Object = field(default_factory=dict)
-
-    @property
-    def changed(self) -> bool:
-        """Whether anything is not as it was."""
-        return any(one["action"] != "unchanged" for one in self.actions)
 
 
 def check(options: ScheduleOptions, *, present: bool) -> None:
@@ -79,8 +69,9 @@ class Schedule:
         self._client = client
         self._options = options
         self._check_mode = check_mode
+        self._owned = OwnedObjects(client, options.labels, collection_path, _fields, check_mode=check_mode)
 
-    def present(self) -> ScheduleOutcome:
+    def present(self) -> Outcome:
         """Create what is missing and correct what differs.
 
         Raises InputError for a namespace that is not there, RefusedError for an object of somebody else, ApiError.
@@ -88,79 +79,41 @@ class Schedule:
         namespace = self._options.namespace
         if self._client.find(f"/api/v1/namespaces/{namespace}") is None:
             raise InputError(f"namespace: there is no namespace '{namespace}'; create it or name another one.")
-        wanted = [(one, self._client.find(_path(one))) for one in manifests(self._options)]
-        self._refuse_foreign(wanted)
-        outcome = ScheduleOutcome()
-        for one, found in wanted:
+        wanted = manifests(self._options)
+        outcome = Outcome()
+        for one, found in zip(wanted, self._owned.existing(wanted), strict=True):
             self._put(one, found, outcome)
         return outcome
 
-    def absent(self) -> ScheduleOutcome:
+    def absent(self) -> Outcome:
         """Remove what is ours, the CronJob first. Jobs that run are ended with it. Raises ApiError."""
-        outcome = ScheduleOutcome()
+        outcome = Outcome()
         for one in reversed(manifests(self._options)):
-            found = self._client.find(_path(one))
-            if found is None or not self._is_ours(found):
-                continue
-            outcome.before[_key(one)] = _fields(found)
-            if not self._check_mode:
-                self._delete(_path(one), found["metadata"]["uid"])
-            outcome.actions.append(_action(one, "deleted"))
+            found = self._client.find(self._owned.path(one))
+            if found is not None and self._owned.is_ours(found):
+                self._owned.remove([{**found, "kind": one["kind"]}], outcome)
         return outcome
 
-    def _delete(self, path: str, uid: str) -> None:
-        try:
-            self._client.delete(path, uid=uid)
-        except ApiError as error:
-            if error.status != 404:
-                raise
-
-    def _refuse_foreign(self, wanted: list[tuple[Object, Object | None]]) -> None:
-        reasons = [
-            f"{_key(one)} exists and is not of this schedule (its labels say so); choose another name, or delete it."
-            for one, found in wanted
-            if found is not None and not self._is_ours(found)
-        ]
-        if reasons:
-            raise RefusedError(reasons[0], reasons)
-
-    def _is_ours(self, found: Mapping[str, t.Any]) -> bool:
-        labels = found["metadata"].get("labels") or {}
-        return all(labels.get(key) == value for key, value in self._options.labels.items())
-
-    def _put(self, wanted: Object, found: Object | None, outcome: ScheduleOutcome) -> None:
+    def _put(self, wanted: Object, found: Object | None, outcome: Outcome) -> None:
         if found is None:
             folder = collection_path(wanted["kind"], self._options.namespace)
             made = self._client.create(folder, wanted, dry_run=self._check_mode)
-            outcome.after[_key(wanted)] = _fields(made)
-            outcome.actions.append(_action(wanted, "created"))
+            outcome.after[key_of(wanted)] = _fields(made)
+            outcome.note(wanted, "created")
             return
         guard = {key: found["metadata"][key] for key in ("uid", "resourceVersion")}
         patch = {**wanted, "metadata": {**wanted["metadata"], **guard}}
-        would_be = self._client.patch(_path(wanted), patch, dry_run=True)
-        outcome.before[_key(wanted)] = _fields(found)
-        outcome.after[_key(wanted)] = _fields(would_be)
+        would_be = self._client.patch(self._owned.path(wanted), patch, dry_run=True)
+        outcome.before[key_of(wanted)] = _fields(found)
+        outcome.after[key_of(wanted)] = _fields(would_be)
         if _fields(found) == _fields(would_be):
-            outcome.actions.append(_action(wanted, "unchanged"))
+            outcome.note(wanted, "unchanged")
             return
         if not self._check_mode:
-            self._client.patch(_path(wanted), patch)
-        outcome.actions.append(_action(wanted, "changed"))
+            self._client.patch(self._owned.path(wanted), patch)
+        outcome.note(wanted, "changed")
 
 
 def _fields(obj: Mapping[str, t.Any]) -> Object:
     """What we decide about, as the server has it."""
     return {"labels": obj["metadata"].get("labels"), **{key: obj[key] for key in _KEPT if obj.get(key) is not None}}
-
-
-def _key(obj: Mapping[str, t.Any]) -> str:
-    return f"{obj['kind']} {obj['metadata']['namespace']}/{obj['metadata']['name']}"
-
-
-def _path(obj: Mapping[str, t.Any]) -> str:
-    return f"{collection_path(obj['kind'], obj['metadata']['namespace'])}/{obj['metadata']['name']}"
-
-
-def _action(obj: Mapping[str, t.Any], action: str) -> Object:
-    metadata = obj["metadata"]
-    return {"kind": obj["kind"], "namespace": metadata["namespace"], "name": metadata["name"], "action": action}

@@ -19,7 +19,8 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.permissions
     PERMISSIONS,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError, RefusedError
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.audit_access import AccessOutcome, AuditAccess
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.access_objects import AccessObjects
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.owned_objects import Outcome
 
 ROLES = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
 
@@ -33,12 +34,12 @@ def api() -> Iterator[FakeApi]:
         yield made
 
 
-def access(api: FakeApi, *, check_mode: bool = False, **options: Any) -> AuditAccess:
+def access(api: FakeApi, *, check_mode: bool = False, **options: Any) -> AccessObjects:
     """What is under test."""
-    return AuditAccess(KubeClient.from_options(api.options), AccessOptions(**options), check_mode=check_mode)
+    return AccessObjects(KubeClient.from_options(api.options), AccessOptions(**options), check_mode=check_mode)
 
 
-def actions(outcome: AccessOutcome) -> set[str]:
+def actions(outcome: Outcome) -> set[str]:
     """Every kind of action that was done."""
     return {one["action"] for one in outcome.actions}
 

@@ -1,0 +1,122 @@
+# Copyright: (c) 2026, podnet.upkeep contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# For internal use of this collection only; the interface may change in any release.
+"""Creates, corrects and removes a ServiceAccount and its rules.
+
+An object that bears the name but not our labels is somebody else's and is never touched. What an earlier call made and what
+is not wanted any more (a Role of a feature, a binding in another namespace) is found by its labels and removed, only while
+it is still the same object (uid).
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from collections.abc import Mapping, Sequence
+
+from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.access_manifests import (
+    AccessOptions,
+    collection_path,
+    manifests,
+    needed_namespaces,
+)
+from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.owned_objects import (
+    Object,
+    Outcome,
+    OwnedObjects,
+    key_of,
+)
+
+# bindings go first: no moment with a binding to a role that is not there
+_REMOVAL_ORDER: t.Final = ("ClusterRoleBinding", "RoleBinding", "ClusterRole", "Role", "ServiceAccount")
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_KEPT: t.Final = ("rules", "roleRef", "subjects", "automountServiceAccountToken")
+
+
+def validate(options: AccessOptions) -> None:
+    """Raises InputError for a name that the API server would not take."""
+    given = [("name", options.name), ("namespace", options.namespace)]
+    given += [("cni_namespaces", one) for one in options.cni_namespaces]
+    for option, value in given:
+        if not _NAME.fullmatch(value):
+            raise InputError(
+                f"{option}: '{value}' is not a name of Kubernetes; use 1 to 63 lower-case letters, digits and inner hyphens."
+            )
+
+
+class AccessObjects:
+    """The objects of one ServiceAccount in one cluster."""
+
+    def __init__(self, client: KubeClient, options: AccessOptions, *, check_mode: bool = False) -> None:
+        """Raises InputError when ``options`` cannot be used; nothing is sent yet."""
+        validate(options)
+        self._client = client
+        self._options = options
+        self._check_mode = check_mode
+        self._owned = OwnedObjects(client, options.labels, collection_path, _fields, check_mode=check_mode)
+
+    def present(self) -> Outcome:
+        """Create what is missing, correct what differs, remove what is not wanted any more.
+
+        Raises InputError for a namespace that is not there, RefusedError for an object of somebody else, ApiError.
+        """
+        wanted = manifests(self._options)
+        self._need_namespaces(wanted)
+        existing = self._owned.existing(wanted)
+        outcome = Outcome()
+        kept = {key_of(one) for one in wanted}
+        self._owned.remove([one for one in self._owned.of_kinds(_REMOVAL_ORDER) if key_of(one) not in kept], outcome)
+        for one, found in zip(wanted, existing, strict=True):
+            self._put(one, found, outcome)
+        return outcome
+
+    def absent(self) -> Outcome:
+        """Remove everything of ours. Raises ApiError."""
+        outcome = Outcome()
+        self._owned.remove(self._owned.of_kinds(_REMOVAL_ORDER), outcome)
+        return outcome
+
+    def _need_namespaces(self, wanted: Sequence[Object]) -> None:
+        options = {
+            **dict.fromkeys(self._options.cni_namespaces, "cni_namespaces"),
+            self._options.namespace: "namespace",
+        }
+        missing = [one for one in needed_namespaces(wanted) if self._client.find(f"/api/v1/namespaces/{one}") is None]
+        for namespace in sorted(missing, key=lambda one: one not in options):
+            if namespace in options:
+                raise InputError(
+                    f"{options[namespace]}: there is no namespace '{namespace}'; create it or name another one."
+                )
+            raise InputError(
+                f"The cluster has no namespace {namespace}, which every cluster has; is this the right one?"
+            )
+
+    def _put(self, wanted: Object, found: Object | None, outcome: Outcome) -> None:
+        outcome.after[key_of(wanted)] = _fields(wanted)
+        if found is None:
+            self._create(wanted)
+            outcome.note(wanted, "created")
+            return
+        outcome.before[key_of(wanted)] = _fields(found)
+        if _fields(found) == _fields(wanted):
+            outcome.note(wanted, "unchanged")
+            return
+        if found.get("roleRef") != wanted.get("roleRef"):  # cannot be changed
+            self._owned.delete({**found, "kind": wanted["kind"]})
+            self._create(wanted)
+        elif not self._check_mode:
+            guard = {key: found["metadata"][key] for key in ("uid", "resourceVersion")}
+            self._client.patch(self._owned.path(wanted), {**_fields(wanted), "metadata": guard})
+        outcome.note(wanted, "changed")
+
+    def _create(self, wanted: Object) -> None:
+        if not self._check_mode:
+            self._client.create(collection_path(wanted["kind"], wanted["metadata"].get("namespace", "")), wanted)
+
+
+def _fields(obj: Mapping[str, t.Any]) -> Object:
+    """What we decide about; an empty list and none are the same to the API."""
+    return {key: obj[key] for key in _KEPT if obj.get(key) is not None}
