@@ -75,8 +75,7 @@ options:
       ipv6: Only IPv6.
     default: any
 seealso:
-  - plugin: podnet.upkeep.reassign_pod_cidrs
-    plugin_type: role
+  - module: podnet.upkeep.audit_info
 """
 
 EXAMPLES = r"""
