@@ -28,12 +28,20 @@ from collections.abc import Callable, Generator
 from ansible import constants
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils import basic
-from ansible.module_utils.common.json import Direction, get_module_encoder
 
 from ansible_collections.podnet.upkeep.plugins.plugin_utils.progress_stream import ModuleAction, StreamingAction
 
 with contextlib.suppress(ImportError):
     importlib.import_module("urllib3")  # workers are forked from here; modules say so where it is missing
+
+# ansible-core promises none of these: where one is missing, modules are executed as Ansible does it
+_NEEDED = ("_ANSIBLE_ARGS", "_ANSIBLE_PROFILE")
+try:
+    from ansible.module_utils.common.json import Direction, get_module_encoder
+
+    POSSIBLE = all(hasattr(basic, name) for name in _NEEDED)
+except ImportError:
+    POSSIBLE = False
 
 Result = dict[str, t.Any]
 _PROFILE = "legacy"  # how modules without a word about it get their arguments and give their answer
@@ -53,7 +61,7 @@ class DirectAction(ModuleAction):
 
     def _is_direct(self, task_vars: dict[str, t.Any]) -> bool:
         """Whether the module would run on this machine, for this user, by this Python and with this environment."""
-        here = getattr(self._connection, "transport", "") == "local" and self._connection.become is None
+        here = POSSIBLE and getattr(self._connection, "transport", "") == "local" and self._connection.become is None
         if not here or any(self._task.environment or ()) or constants.DEFAULT_KEEP_REMOTE_FILES:
             return False
         of_host = task_vars

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import atexit
+import importlib
 import json
 import os
 import sys
 import tempfile
+import types
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils import basic
 from ansible.module_utils.basic import AnsibleModule
 from unit.fake_api import FakeApi
 
+from ansible_collections.podnet.upkeep.plugins.plugin_utils import direct_execution
 from ansible_collections.podnet.upkeep.plugins.plugin_utils.direct_execution import run_here
 from harness.playbook import PlaybookRun, run_playbook
 
@@ -93,6 +97,19 @@ def test_environment_of_a_task(tmp_path: Path) -> None:
         options = {"state": "inspected", "state_dir": str(tmp_path / "state"), "api_key": api.options["api_key"]}
         _done, answer, processes = ask(tmp_path, options, K8S_AUTH_HOST=api.host)
     assert processes == 1 and not answer["failed"]
+
+
+def test_an_ansible_core_that_lacks_what_this_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then a module is executed as Ansible does it."""
+    monkeypatch.delattr(basic, "_ANSIBLE_PROFILE")
+    later = importlib.reload(direct_execution)
+    assert not later.POSSIBLE
+    monkeypatch.undo()
+    assert importlib.reload(direct_execution).POSSIBLE
+    connection = types.SimpleNamespace(transport="local", become=None)
+    action = types.SimpleNamespace(_connection=connection)
+    monkeypatch.setattr(direct_execution, "POSSIBLE", False)
+    assert direct_execution.DirectAction._is_direct(action, {}) is False
 
 
 def test_end_of_process_and_warnings(tmp_path: Path) -> None:
