@@ -55,10 +55,16 @@ def _free(one: Mapping[str, t.Any]) -> str:
     return f"{one['free']:,} of {one['capacity']:,} free" if one["capacity"] is not None else f"{one['free']:,} free"
 
 
+_IN_WORDS: t.Final = {
+    "too-short": "with too short a history",
+    "contradictory": "with a history that contradicts itself",
+}
+
+
 def _nodes_sentence(nodes: Mapping[str, t.Any]) -> str:
     if not nodes["nodes_known"]:
         return f"pod addresses of Nodes: not known of any of {nodes['nodes']} Nodes"
-    verdicts = ", ".join(f"{count} {name}" for name, count in nodes["verdicts"].items())
+    verdicts = ", ".join(f"{count:,} {_IN_WORDS.get(name, name)}" for name, count in nodes["verdicts"].items())
     return f"pod addresses of {nodes['nodes_known']} of {nodes['nodes']} Nodes: {verdicts}"
 
 

@@ -196,17 +196,23 @@ def filter_chapter(part: Part | None) -> Chapter | None:
     return Chapter("label_filter", _TITLE, [*blocks, *_tables(part, policies)])
 
 
+def _selector(row: Part) -> str:
+    return f"{row['place']} ({row['selects']}): {', '.join(row['conditions'])}"
+
+
+def _pods(row: Part) -> str:
+    numbers = ((row.get("pods_now"), "now"), (row.get("pods_after"), "then"))
+    return ", ".join(f"{number:,} {when}" for number, when in numbers if number is not None) or "unknown"
+
+
 def _tables(part: Part, policies: Part) -> Iterator[Block]:
-    heads = ("Becomes", "Policy", "Selector", "Selects", "Conditions", "Pods now", "Pods then", "What follows")
+    heads = ("Becomes", "Policy", "Selector", "Pods", "What follows")
     for key, caption in (
         ("effects", "Selectors of policies that change"),
         ("already", "Selectors that are broken already"),
     ):
         rows = [
-            (
-                *(row["becomes"], _policy(row), row["place"], row["selects"], ", ".join(row["conditions"])),
-                *(row.get("pods_now"), row.get("pods_after"), row["consequence"]),
-            )
+            (row["becomes"], _policy(row), _selector(row), _pods(row), row["consequence"])
             for row in rows_of(policies.get(key))
         ]
         yield from _table(caption, heads, rows)
