@@ -16,7 +16,8 @@ description:
   - None of the rules allows a write. With O(features=agents) the ServiceAccount may run commands in pods, which is more
     than reading.
   - Objects are known by their labels. One that has the name but not the labels is refused, never changed.
-  - Whoever runs this must have all of these permissions, or the verb C(escalate) on roles.
+  - Whoever runs this must have all of these permissions, or the verbs C(escalate) and C(bind) on roles. Whether the API server
+    lets him is tried as a dry run of everything before anything is written, outside of check mode.
 author:
   - podnet.upkeep contributors (@podnet-upkeep)
 extends_documentation_fragment:

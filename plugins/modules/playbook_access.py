@@ -15,7 +15,8 @@ description:
     Corrects them when they differ, and removes them.
   - What each playbook needs, and why, is one table in this collection. The page C(access) of its guide shows it.
   - Objects are known by their labels. One that has the name but not the labels is refused, never changed.
-  - Whoever runs this must have all of these permissions, or the verbs C(escalate) and C(bind) on roles.
+  - Whoever runs this must have all of these permissions, or the verbs C(escalate) and C(bind) on roles. Whether the API server
+    lets him is tried as a dry run of everything before anything is written, outside of check mode.
 author:
   - podnet.upkeep contributors (@podnet-upkeep)
 extends_documentation_fragment:
@@ -177,6 +178,9 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     wanted = accesses(params)
     client = KubeClient.from_options(params)
     acts = [AccessObjects(client, one, check_mode=module.check_mode) for one in wanted]
+    if params["state"] == "present":
+        for one in acts:  # nothing is written for one that would be refused for another
+            one.prepare()
     outcome = merged(one.present() if params["state"] == "present" else one.absent() for one in acts)
     return {
         "changed": outcome.changed,

@@ -237,6 +237,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     schedule = Schedule(client, options, check_mode=module.check_mode)
     if present:
         # what the API server would refuse is refused before anything is made
+        accounts.prepare()
         Schedule(client, options, check_mode=True).present()
         outcomes = [accounts.present(), schedule.present()]
     else:

@@ -19,12 +19,18 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.playbook
     PlaybookAccess,
     name_for,
 )
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.stress_objects import (
+    namespace_object,
+    namespace_of,
+    pod_object,
+)
 from testbed import (
     CiliumOperatorSpec,
     ControlPlaneSpec,
     KwokSpec,
     Testbed,
     TestbedSpec,
+    binaries,
     objects,
     operator_pods,
     processes,
@@ -34,7 +40,8 @@ from testbed.recordings import agent_answers
 from . import cleanup_scene, lone_node
 from .waiting import wait
 
-CONFIG = "/api/v1/namespaces/kube-system/configmaps/cilium-config"
+SYSTEM = "/api/v1/namespaces/kube-system"
+CONFIG = f"{SYSTEM}/configmaps/cilium-config"
 IDENTITIES = "/apis/cilium.io/v2/ciliumidentities"
 #: The operator neither collects identities nor reacts within the time of a test.
 SLOW = {
@@ -229,6 +236,42 @@ def _recover(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
     }
 
 
+def _stress(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
+    """The operator collects, two simulated Nodes take pods, and a test that was killed has left its namespace."""
+    del folder
+    _with_collection(testbed)
+    _first_run(testbed, "stress-identities")
+    quick = {"identity-gc-interval": "1s", "identity-heartbeat-timeout": "4s", "identity-gc-rate-limit": "60000"}
+    testbed.client.patch(CONFIG, {"data": quick})
+    operators = f"{SYSTEM}/pods"
+    for pod in testbed.client.list(operators, {"labelSelector": "io.cilium/app=operator"}):
+        testbed.client.delete(f"{operators}/{pod['metadata']['name']}")
+    if testbed.client.find("/api/v1/nodes/w-0") is None:
+        testbed.kwok.create_nodes(2, prefix="w")
+    run = f"{time.monotonic_ns() % 10**10:010d}"
+    testbed.client.create("/api/v1/namespaces", namespace_object(run, "2026-01-01T00:00:00+00:00", "killed"))
+    space = f"/api/v1/namespaces/{namespace_of(run)}"
+    wait(lambda: testbed.client.find(f"{space}/serviceaccounts/default") is not None, "a service account")
+    left = pod_object(run, 0, "app", "none", {"nodeSelector": {"testbed.podnet/nobody": "true"}})
+    testbed.client.create(f"{space}/pods", left)
+    deployment = "/apis/apps/v1/namespaces/kube-system/deployments/cilium-operator"
+    wait(lambda: bool(testbed.client.get(deployment).get("status", {}).get("readyReplicas")), "an operator")
+    return {
+        "identities": 4,
+        "node_selector": {"type": "kwok"},
+        "tolerations": [{"key": "kwok.x-k8s.io/node", "operator": "Exists"}],
+    }
+
+
+def _rehearse(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
+    """What the copy then shows does not matter here."""
+    del testbed
+    names = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "cilium-operator")
+    programs = sorted({str(path.parent) for path in binaries.locate(names).values()})
+    work = {"work_dir": str(folder / "rehearsals"), "programs": programs}
+    return {**work, "playbook": "clean_stale_pods", "must_succeed": False}
+
+
 def _deploy_on(testbed: Testbed, node: str) -> None:
     """A pod on this Node that its Deployment makes anew elsewhere; where no Node is free, it waits."""
     path = "/apis/apps/v1/namespaces/default/deployments"
@@ -315,6 +358,8 @@ SCENES = {
         ("remove_unreachable_nodes", _remove),
         ("install_access", _access),
         ("install_schedule", _schedule),
+        ("rehearse", _rehearse),
+        ("stress_identities", _stress),  # the last one: from then on the operator collects
     )
 }
 

@@ -42,7 +42,7 @@ NOT_SERVED = {"crd.projectcalico.org", "vpcresources.k8s.aws", "acn.azure.com", 
 #: No request is recorded under these: what RBAC asks about whoever changes a role.
 NEVER_RECORDED = {"escalate", "bind"}
 #: They go on without what they may not read, and say what they then do not know.
-NO_QUESTION = {"audit", "audit_kvstore", "forecast", "simulate_label_filter"}
+NO_QUESTION = {"audit", "audit_kvstore", "forecast", "rehearse", "simulate_label_filter"}
 #: Their scenes need hosts (test_reassignment_permissions.py), or are those of another one.
 ELSEWHERE = {"reassign_pod_cidrs", "install_audit_access", "scheduled_run", "install_monitoring"}
 SEED = int(os.environ.get("PODNET_TEST_SEED", "20261121"))
@@ -76,13 +76,7 @@ def access_of(playbook: str) -> PlaybookAccess:
 def credentials(testbed: Testbed, access: PlaybookAccess, folder: Path) -> Path:
     """A kubeconfig with a token of the ServiceAccount, once its rules are in force."""
     AccessObjects(admin(testbed), access).present()
-    path = folder / f"{access.name}.conf"
-    accounts = f"/api/v1/namespaces/{access.namespace}/serviceaccounts"
-    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
-    token = testbed.client.create(f"{accounts}/{access.name}/token", request)["status"]["token"]
-    content = json.loads(testbed.kubeconfig.read_text(encoding="utf-8"))
-    content["users"] = [{"name": "user", "user": {"token": token}}]
-    path.write_text(json.dumps(content), encoding="utf-8")
+    path = token_of(testbed, access, folder)
     client = KubeClient.from_options({"kubeconfig": str(path)})
     (playbook,) = access.playbooks
     wait_until(
@@ -90,6 +84,18 @@ def credentials(testbed: Testbed, access: PlaybookAccess, folder: Path) -> Path:
         lambda: not missing_rules(client, playbook, features=access.features, planning=False),
         20,
     )
+    return path
+
+
+def token_of(testbed: Testbed, access: PlaybookAccess, folder: Path) -> Path:
+    """A kubeconfig with a token of the ServiceAccount."""
+    path = folder / f"{access.name}.conf"
+    accounts = f"/api/v1/namespaces/{access.namespace}/serviceaccounts"
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
+    token = testbed.client.create(f"{accounts}/{access.name}/token", request)["status"]["token"]
+    content = json.loads(testbed.kubeconfig.read_text(encoding="utf-8"))
+    content["users"] = [{"name": "user", "user": {"token": token}}]
+    path.write_text(json.dumps(content), encoding="utf-8")
     return path
 
 
@@ -123,6 +129,7 @@ def test_every_playbook_has_rules_and_a_scene() -> None:
 def scenes() -> list[Any]:
     """Those that wait for restarts and for Nodes are for the long tests."""
     slow = {"restart_cilium", "tune_cilium", "recover_identities", "retire_nodes", "remove_unreachable_nodes"}
+    slow |= {"rehearse", "stress_identities"}
     return [pytest.param(one, marks=[pytest.mark.long] if one in slow else []) for one in access_scenes.SCENES]
 
 
@@ -162,13 +169,23 @@ def refuses_without(testbed: Testbed, folder: Path, playbook: str, rule: Rule) -
         kept = [_without(one, rule) for one in testbed.client.get(path)["rules"] or ()]
         testbed.client.patch(path, {"rules": [one for one in kept if one["verbs"]]})
     client = KubeClient.from_options({"kubeconfig": str(kubeconfig)})
-    wait_until("it is out of force", lambda: missing_rules(client, playbook, features=access.features, planning=False))
+    wait_until("it is out of force", lambda: lacks(client, access, rule))
     before = len(writes_of(testbed, access))
     variables = {f"{scene.prefix or playbook}_kubeconfig": str(kubeconfig), **NEEDED.get(playbook, {})}
+    if not rule.asked:  # it is tried, so there has to be work
+        variables = scene.variables(testbed, folder, kubeconfig)
     done = play(playbook, variables)
     assert done.returncode != 0, f"{playbook} without {rule.words}: {done.output}"
     assert rule.words in done.flat_output and "nothing was changed" in done.flat_output, done.output
     assert len(writes_of(testbed, access)) == before
+
+
+def lacks(client: KubeClient, access: PlaybookAccess, rule: Rule) -> bool:
+    """Whether the missing rule shows; what is not asked at the start is asked here."""
+    if rule.asked:
+        (playbook,) = access.playbooks
+        return bool(missing_rules(client, playbook, features=access.features, planning=False))
+    return not client.allowed(rule.verb, rule.resource, group=rule.group)
 
 
 #: Variables without which a playbook does not begin at all.
@@ -185,8 +202,8 @@ def _without(given: dict[str, Any], rule: Rule) -> dict[str, Any]:
 
 
 def writes_of(testbed: Testbed, access: PlaybookAccess) -> list[dict[str, Any]]:
-    """Requests that could change something."""
-    events = access_scenes.requests_of(testbed, access.user)
+    """Requests that could change something; what is only tried does not."""
+    events = [one for one in access_scenes.requests_of(testbed, access.user) if "dryRun=All" not in one["requestURI"]]
     found = [event for event in events if event["verb"] not in ("get", "list", "watch")]
     return [event for event in found if (event.get("objectRef") or {}).get("resource") != QUESTION[1]]
 
@@ -206,6 +223,56 @@ def test_without_any_rule_its_playbook_refuses(testbed: Testbed, folder: Path) -
     """One after the other; a playbook that would go on without one of them does not get this far."""
     for playbook, rule in all_removals():
         refuses_without(testbed, folder, playbook, rule)
+
+
+GIVEN = "clean_endpoints"
+
+
+def installer(testbed: Testbed, folder: Path) -> tuple[PlaybookAccess, Path]:
+    """Who may make roles, has the rules of one playbook, and neither escalate nor bind."""
+    access = PlaybookAccess(name="installer", playbooks=("install_access", GIVEN))
+    AccessObjects(admin(testbed), access).present()
+    path = f"{collection_path('ClusterRole')}/{access.name}"
+    rules = testbed.client.get(path)["rules"]
+    for verb in NEVER_RECORDED:
+        for resource in ("clusterroles", "roles"):
+            rules = [_without(one, Rule(verb, resource, "rbac.authorization.k8s.io")) for one in rules]
+    testbed.client.patch(path, {"rules": [one for one in rules if one["verbs"]]})
+    kubeconfig = token_of(testbed, access, folder)
+    client = KubeClient.from_options({"kubeconfig": str(kubeconfig)})
+
+    def in_force() -> bool:
+        own = missing_rules(client, "install_access", planning=False) or missing_rules(client, GIVEN, planning=False)
+        return not own and not client.allowed("bind", "roles", group="rbac.authorization.k8s.io")
+
+    wait_until("the rules are in force", in_force, 20)
+    return access, kubeconfig
+
+
+def test_who_has_what_he_gives_needs_neither_escalate_nor_bind(testbed: Testbed, folder: Path) -> None:
+    """As Kubernetes has it. With one rule less nothing is written, not even what he might give."""
+    access, kubeconfig = installer(testbed, folder)
+    given = PlaybookAccess(name=name_for(GIVEN), playbooks=(GIVEN,))
+    variables = {"install_access_playbooks": [GIVEN], "install_access_kubeconfig": str(kubeconfig)}
+    AccessObjects(admin(testbed), given).absent()
+    done = play("install_access", variables)
+    assert done.returncode == 0, done.output
+    assert not AccessObjects(admin(testbed), given, check_mode=True).present().changed
+    AccessObjects(admin(testbed), given).absent()
+    # audit_kvstore alone he could give: what is refused for another one is refused before it
+    path = f"{collection_path('ClusterRole')}/{access.name}"
+    deleting = Rule("delete", "ciliumendpoints", "cilium.io")
+    rules = [_without(one, deleting) for one in testbed.client.get(path)["rules"]]
+    testbed.client.patch(path, {"rules": [one for one in rules if one["verbs"]]})
+    client = KubeClient.from_options({"kubeconfig": str(kubeconfig)})
+    wait_until("it is out of force", lambda: missing_rules(client, GIVEN, planning=False))
+    AccessObjects(admin(testbed), PlaybookAccess(name=name_for("audit_kvstore"), playbooks=("audit_kvstore",))).absent()
+    before = len(writes_of(testbed, access))
+    done = play("install_access", {**variables, "install_access_playbooks": ["audit_kvstore", GIVEN]})
+    assert done.returncode != 0, done.output
+    for words in ("nothing was changed", "escalate clusterroles.rbac.authorization.k8s.io", "ciliumendpoints"):
+        assert words in done.flat_output, done.output
+    assert len(writes_of(testbed, access)) == before
 
 
 def test_a_plan_needs_less(testbed: Testbed, folder: Path) -> None:

@@ -121,13 +121,14 @@ def missing_rules(
 ) -> list[str]:
     """What our credentials lack for a playbook, in words. ``planning``: only what a plan needs. Raises ApiError.
 
-    In namespaces that a CNI may have besides kube-system it is not asked: which those are is known only later.
+    What is not ``asked`` is left to the run, which tries it. In namespaces that a CNI may have besides kube-system it is not
+    asked: which those are is known only later.
     """
     chosen = places or Places()
     asked = [
         (rule, place, name)
         for rule in rules_of(playbook, features)
-        if rule.for_planning or not planning
+        if rule.asked and (rule.for_planning or not planning)
         for place in chosen.of(rule, ("kube-system",))
         for name in rule.names or ("",)
     ]

@@ -33,7 +33,12 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cluster_
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.refusals_removal import (
     PERMISSIONS as OF_A_REMOVAL,
 )
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_neighbours import NODE_RUNS, PREFIX
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_neighbours import (
+    NODE_RUNS,
+    NOT_BESIDE_CLEAN_UPS,
+    PREFIX,
+    STRESS_RUN,
+)
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_permissions import run_permissions
 
 #: Where a rule holds. CLUSTER: everywhere, by a ClusterRole. The others are namespaces, and a Role in each is enough.
@@ -55,6 +60,7 @@ class Rule:
 
     ``names``: the only objects it is needed for. ``where``: see above. ``when``: the only case in which it is used, in words;
     empty: in every run that has something to do. ``planned``: also a plan (check mode) needs it. ``feature``: only with it.
+    ``asked``: False where something else is as good, so that the run itself has to try it before it writes.
     """
 
     verb: str
@@ -66,6 +72,7 @@ class Rule:
     when: str = ""
     planned: bool = False
     feature: str = ""
+    asked: bool = True
 
     @property
     def triple(self) -> Triple:
@@ -115,7 +122,7 @@ _WHY_OF_LOCK: t.Final = {
 
 
 def _lock(
-    name: str, *, images: bool = False, beside: Iterable[str] = NODE_RUNS, clock: bool = True
+    name: str, *, images: bool = False, beside: Iterable[str] = NOT_BESIDE_CLEAN_UPS, clock: bool = True
 ) -> tuple[Rule, ...]:
     """Lock and journal of the run ``name``, and a look at the locks of the runs that it does not run ``beside``."""
     others = tuple(f"{PREFIX}{one}" for one in sorted(beside) if one != name)
@@ -165,7 +172,7 @@ _OF_NODES: t.Final = {
 _GET_CLAIMS: t.Final[Triple] = ("", "persistentvolumeclaims", "get")
 _WITH_VOLUMES: t.Final = "pods with volumes"
 
-_NOT_BESIDE_CILIUM: t.Final = NODE_RUNS | {"maintain-kvstore"}
+_NOT_BESIDE_CILIUM: t.Final = NOT_BESIDE_CLEAN_UPS | {"maintain-kvstore"}
 _CLUSTER_UID = Rule(
     "get", "namespaces", names=(SYSTEM,), why="The uid of kube-system names the cluster in the journal."
 )
@@ -341,9 +348,41 @@ _ACCESS = (
         why="What is installed.",
     ),
     *(
-        Rule(verb, resource, _RBAC, why="To give permissions that the one who installs does not have himself.")
+        Rule(
+            verb,
+            resource,
+            _RBAC,
+            why="To give permissions that the one who installs does not have himself. Who has all of them does not need it.",
+            asked=False,  # the API server judges: everything is tried as a dry run before anything is written
+        )
         for verb in ("escalate", "bind")
         for resource in ("clusterroles", "roles")
+    ),
+)
+
+_STRESS = (
+    *_reads(*PERMISSIONS),  # the cluster is judged by the picture that an audit has
+    Rule("get", "namespaces", why="Whether the namespace of the test is there, or gone."),
+    *(Rule(verb, "namespaces", why="The namespace of the test is made and deleted.") for verb in ("create", "delete")),
+    Rule("get", "serviceaccounts", why="Whether pods can be made in the namespace of the test."),
+    Rule("create", "pods", why="Pods that need an identity each."),
+    Rule("delete", "pods", why="They are deleted when the test ends, and those of a test that was killed."),
+    Rule("watch", "ciliumidentities", _CILIUM, why="When identities come and go."),
+    *_lock(STRESS_RUN, beside=(*_CLEAN_UPS, *_NOT_BESIDE_CILIUM, "cilium", "undo-deletions"), clock=False),
+)
+_REHEARSE = (
+    *_reads(*PERMISSIONS),
+    *(
+        Rule("list", resource, group, why=f"Unknown without it: {what}.")
+        for resource, group, what in (
+            ("poddisruptionbudgets", "policy", "what may be evicted at once"),
+            ("deployments", "apps", "which pods come back"),
+            ("replicasets", "apps", "which pods come back"),
+            ("statefulsets", "apps", "which pods come back"),
+            ("daemonsets", "apps", "which pods come back"),
+            ("pods", "", "where pods may be"),
+            ("nodes", "", "what fits on Nodes"),
+        )
     ),
 )
 
@@ -355,12 +394,12 @@ PLAYBOOKS: t.Final[Mapping[str, tuple[Rule, ...]]] = {
     "plan_pod_cidr_relief": (*_reads(*NODE_CIDR_RESOURCES, "apiservices"), *_DISRUPTION),
     "reassign_pod_cidrs": (
         *_plain(OF_A_REGISTRATION, {_GET_CLAIMS: _WITH_VOLUMES}),
-        *_lock("reassign-pod-cidrs", images=True),
+        *_lock("reassign-pod-cidrs", images=True, beside=NODE_RUNS),
     ),
-    "retire_nodes": (*_RETIRE, *_DISRUPTION, _CLUSTER_UID, *_lock("retire-nodes", clock=False)),
+    "retire_nodes": (*_RETIRE, *_DISRUPTION, _CLUSTER_UID, *_lock("retire-nodes", beside=NODE_RUNS, clock=False)),
     "remove_unreachable_nodes": (
         *_plain(OF_A_REMOVAL, {_GET_CLAIMS: _WITH_VOLUMES}),
-        *_lock("remove-unreachable-nodes"),
+        *_lock("remove-unreachable-nodes", beside=NODE_RUNS),
     ),
     "clean_stale_pods": _CLEAN_STALE_PODS,
     "clean_endpoints": _CLEAN_ENDPOINTS,
@@ -391,7 +430,7 @@ PLAYBOOKS: t.Final[Mapping[str, tuple[Rule, ...]]] = {
         Rule(
             "get",
             "configmaps",
-            names=tuple(f"{PREFIX}{one}" for one in (*_CLEAN_UPS, *sorted(NODE_RUNS))),
+            names=tuple(f"{PREFIX}{one}" for one in (*_CLEAN_UPS, *sorted(NOT_BESIDE_CLEAN_UPS))),
             where=RUN,
             why="What other runs have left behind.",
         ),
@@ -455,6 +494,8 @@ PLAYBOOKS: t.Final[Mapping[str, tuple[Rule, ...]]] = {
             why="The CronJob, its settings, and the place of its summary.",
         ),
     ),
+    "stress_identities": _STRESS,
+    "rehearse": _REHEARSE,
     "install_monitoring": _MONITORING,
     "install_audit_access": _ACCESS,
     "install_access": _ACCESS,

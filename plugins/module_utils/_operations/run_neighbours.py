@@ -12,6 +12,10 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_leas
 
 #: Runs that take Nodes out of service, or judge their silence.
 NODE_RUNS = frozenset({"reassign-pod-cidrs", "retire-nodes", "remove-unreachable-nodes"})
+#: Makes identities and measures how they are collected; what cleans up or restarts Cilium meanwhile changes both.
+STRESS_RUN = "stress-identities"
+#: Beside these no clean-up begins (the role cleanup_run has the same list).
+NOT_BESIDE_CLEAN_UPS = NODE_RUNS | {STRESS_RUN}
 PREFIX = "podnet-upkeep-"
 
 

@@ -155,6 +155,8 @@ class Store:
             self._date(path, obj)
             obj["metadata"]["resourceVersion"] = str(next(self._versions))
             return Answer(200, copy.deepcopy(obj))
+        if dry_run:
+            return Answer(200, copy.deepcopy(obj))
         return self._delete(path, obj, (body or {}).get("preconditions") or {}, (body or {}).get("gracePeriodSeconds"))
 
     def _delete(self, path: str, obj: JsonObject, preconditions: JsonObject, grace: int | None) -> Answer:
