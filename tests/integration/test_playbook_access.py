@@ -29,6 +29,8 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.playbook
     Triple,
     rules_of,
 )
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_lease import RunLease
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_neighbours import STRESS_RUN
 from harness import access_scenes
 from harness.playbook import PlaybookRun, run_playbook
 from harness.workload import wait_until
@@ -124,6 +126,21 @@ def test_every_playbook_has_rules_and_a_scene() -> None:
     there = {path.stem for path in root.glob("*.yml")} & set(PLAYBOOKS)
     assert there - set(access_scenes.SCENES) <= ELSEWHERE
     assert set(access_scenes.SCENES) <= set(PLAYBOOKS)
+
+
+def test_a_clean_up_does_not_begin_beside_a_stress_test(testbed: Testbed, folder: Path) -> None:
+    """It looks for the Lease with what it is allowed, and says who holds it. It stands first: later the operator collects."""
+    scene, access = access_scenes.SCENES["clean_identities"], access_of("clean_identities")
+    kubeconfig = credentials(testbed, access, folder)
+    variables = scene.variables(testbed, folder, kubeconfig)
+    lease = RunLease(admin(testbed), STRESS_RUN, NAMESPACE, "somebody")
+    assert lease.acquire()
+    done = play("clean_identities", variables)
+    assert done.returncode != 0 and "somebody holds the Lease" in done.flat_output, done.output
+    used = {key for key in used_by(testbed, access) if key[2] in ("patch", "delete")}
+    assert used == set()
+    lease.release()
+    assert play("clean_identities", variables).returncode == 0
 
 
 def scenes() -> list[Any]:

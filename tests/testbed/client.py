@@ -9,6 +9,7 @@ import base64
 import json
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from urllib.parse import urlencode
 import urllib3
 
 JsonObject = dict[str, Any]
+_STORAGE_SECONDS = 20.0
 
 
 class ServerError(RuntimeError):
@@ -61,9 +63,14 @@ class Client:
         """One request; ServerError for every answer that is not 2xx."""
         url = self.server + path + (f"?{urlencode(params)}" if params else "")
         data = None if body is None else json.dumps(body).encode()
-        answer = self._pool.request(
-            method, url, body=data, headers={"Content-Type": content_type}, retries=False, timeout=30.0
-        )
+        end = time.monotonic() + _STORAGE_SECONDS
+        while True:
+            answer = self._pool.request(
+                method, url, body=data, headers={"Content-Type": content_type}, retries=False, timeout=30.0
+            )
+            if answer.status != 429 or b"storage is (re)initializing" not in answer.data or time.monotonic() > end:
+                break
+            time.sleep(0.2)  # of a kind that was defined a moment ago
         if not 200 <= answer.status < 300:
             raise ServerError(answer.status, answer.data.decode(errors="replace"))
         decoded: JsonObject = json.loads(answer.data) if answer.data[:1] == b"{" else {"text": answer.data.decode()}

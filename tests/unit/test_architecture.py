@@ -82,7 +82,7 @@ def test_the_tarball_is_product_only() -> None:
     names = {entry["name"].split("/")[0] for entry in listed}
     assert names - {"."} == {
         *("CHANGELOG.md", "CHANGELOG.rst", "COPYING", "README.md"),
-        *("changelogs", "docs", "meta", "playbooks", "plugins", "roles"),
+        *("changelogs", "docs", "extensions", "meta", "playbooks", "plugins", "roles"),
     }
 
 

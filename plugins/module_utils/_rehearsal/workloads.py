@@ -45,7 +45,7 @@ class Workloads:
         self._state = state
         self._time = time
         self._known: dict[str, Mapping[str, Object]] = {
-            kind: {str(one["metadata"].get("uid")): one for one in state.of(resource)}
+            kind: {str(one["metadata"].get("uid")): one for one in state.of(resource) if _selects(one)}
             for kind, resource in {**_LISTS, "Deployment": "rehearsal-deployments"}.items()
         }
         self._taints = {
@@ -277,6 +277,13 @@ class Workloads:
             "metadata": with_uid(kind, known["metadata"], self._time),
             "spec": spec,
         }
+
+
+def _selects(known: Object) -> bool:
+    """Whether a workload of the snapshot has selector and labels, without which the API takes none: files may lack them."""
+    spec = known.get("spec") or {}
+    template = spec.get("template") or {}
+    return bool(spec.get("selector") and (template.get("metadata") or {}).get("labels"))
 
 
 def _empty(kind: str, known: Object) -> Group:

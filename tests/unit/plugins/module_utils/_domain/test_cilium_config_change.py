@@ -191,7 +191,8 @@ def test_options_in_a_log() -> None:
         ("enable-ipv4", "T", "true", True),
         ("operator-k8s-client-qps", "200", "200.0", True),
         ("cluster-name", "east", "west", False),
-        ("cluster-pool-ipv4-cidr", "10.0.0.0/16 10.1.0.0/16", "10.0.0.0/16,10.1.0.0/16", None),
+        ("cluster-pool-ipv4-cidr", "10.0.0.0/16 10.1.0.0/16", "10.0.0.0/16,10.1.0.0/16", True),
+        ("cluster-pool-ipv4-cidr", "10.0.0.0/16 10.1.0.0/16", "10.1.0.0/16,10.0.0.0/16", None),
         ("identity-gc-interval", "fast", "fast", None),
     ],
 )

@@ -115,6 +115,15 @@ def test_a_daemon_set_of_some_nodes_stays_there() -> None:
     assert not {"affinity", "nodeSelector"} & set(everywhere["/registry/daemonsets/n/d"]["spec"]["template"]["spec"])
 
 
+def test_a_workload_without_selector_follows_from_its_pods() -> None:
+    """Files that somebody cut short may lack what the API demands: the pods say the same."""
+    owner = {"kind": "DaemonSet", "name": "d", "uid": "ds"}
+    cut = {"metadata": {"name": "d", "namespace": "n", "uid": "ds"}, "spec": {"template": {"spec": {"containers": []}}}}
+    objects = rebuilt(_with_pods(_pod("d-1", owner), **{"rehearsal-daemonsets": (cut,)}))
+    spec = objects["/registry/daemonsets/n/d"]["spec"]
+    assert spec["selector"]["matchLabels"] == spec["template"]["metadata"]["labels"] == {"a": "b"}
+
+
 def test_a_stateful_set_has_its_ordinals() -> None:
     """Neither a pod too many nor one with a new name."""
     owner = {"kind": "StatefulSet", "name": "s", "uid": "ss"}
