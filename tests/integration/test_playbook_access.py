@@ -134,13 +134,11 @@ def test_a_clean_up_does_not_begin_beside_a_stress_test(testbed: Testbed, folder
     kubeconfig = credentials(testbed, access, folder)
     variables = scene.variables(testbed, folder, kubeconfig)
     lease = RunLease(admin(testbed), STRESS_RUN, NAMESPACE, "somebody")
-    assert lease.acquire()
+    lease.acquire()
     done = play("clean_identities", variables)
-    assert done.returncode != 0 and "somebody holds the Lease" in done.flat_output, done.output
-    used = {key for key in used_by(testbed, access) if key[2] in ("patch", "delete")}
-    assert used == set()
-    lease.release()
-    assert play("clean_identities", variables).returncode == 0
+    lease.release()  # the next test shows that it begins then
+    assert done.returncode != 0 and f"{lease.holder} holds the Lease {NAMESPACE}/{lease.name}" in done.flat_output
+    assert not writes_of(testbed, access)
 
 
 def scenes() -> list[Any]:
