@@ -465,7 +465,6 @@ PLAYBOOKS: t.Final[Mapping[str, tuple[Rule, ...]]] = {
     ),
     "recover_identities": (
         *_IDENTITIES,
-        *_reads("ciliumnodes", "ciliumpodippools"),
         *_RESTART_OPERATOR,
         _CHANGE_SETTINGS,
         *_MEND_OPERATOR,
