@@ -23,6 +23,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeC
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster import live
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import ClusterState
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_manager import AllocatorSettings
+from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.collector import wait_for_collector
 from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.control_plane import LEADER, ControlPlane
 from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.etcd_load import load, remove
 from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.plane import Plane, free_ports
@@ -155,6 +156,8 @@ def _start(control_plane: ControlPlane, state: ClusterState, held: frozenset[str
         made.said += filter(
             None, [align(control_plane.client(), plane.ports["etcd"], state, rebuild, plane.patience(60))]
         )
+    with made.timed("garbage collector"):
+        made.said += filter(None, [wait_for_collector(control_plane.client(), plane.patience(60))])
     made.operator = operator_problem(plane.cilium_config, plane.paths)
     if not made.operator:
         with made.timed("start of the operator of Cilium"):
