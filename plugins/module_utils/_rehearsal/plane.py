@@ -190,8 +190,9 @@ class Plane:
             "--controllers=*,-root-ca-certificate-publisher-controller,-serviceaccount-token-controller,-bootstrap-signer-controller",
             f"--node-monitor-grace-period={self.grace}s",
             f"--leader-elect-lease-duration={15}s",
-            "--kube-api-qps=500",
-            "--kube-api-burst=1000",
+            # at its start the garbage collector asks for each owner that it has not met yet: two requests for each pod
+            "--kube-api-qps=3000",
+            "--kube-api-burst=6000",
         ]
 
     def patience(self, seconds: float) -> float:
