@@ -425,7 +425,7 @@ report_paths:
 import gc
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._audit_options import (
     allocator_argument_spec,
@@ -444,6 +444,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._options import auth
 from ansible_collections.podnet.upkeep.plugins.module_utils._report import older_result
 from ansible_collections.podnet.upkeep.plugins.module_utils._report.files import write_reports
 from ansible_collections.podnet.upkeep.plugins.module_utils._report.terminal import summary_lines
+from ansible_collections.podnet.upkeep.plugins.module_utils._selection import compiled
 
 _FAILING = {"critical": ("critical",), "warning": ("critical", "warning"), "never": ()}
 # of lists that may grow with the cluster; the files have all
@@ -460,27 +461,6 @@ class FindingsError(UpkeepError):
     def details(self) -> dict[str, t.Any]:
         """The whole result, as a successful run returns it."""
         return {"changed": False, **self._result}
-
-
-def _compiled(expression: str | None) -> t.Callable[[dict[str, t.Any]], t.Any] | None:
-    """What a JMESPath expression selects, as a function. Raises InputError when it is none or the library is absent."""
-    if not expression:
-        return None
-    try:
-        import jmespath
-    except ImportError as error:
-        raise InputError(f"select: {missing_required_lib('jmespath')}") from error
-
-    def applied(act: t.Callable[[], t.Any]) -> t.Any:
-        try:
-            return act()
-        except (jmespath.exceptions.JMESPathError, ValueError) as error:
-            first = str(error).splitlines()[0]
-            sentence = f"select: '{expression}' is not a JMESPath expression that can be applied: {first}"
-            raise InputError(sentence) from error
-
-    compiled = applied(lambda: jmespath.compile(expression))
-    return lambda result: applied(lambda: compiled.search(result))
 
 
 def _state(options: t.Mapping[str, t.Any]) -> ClusterState:
@@ -535,7 +515,7 @@ def _run(module: AnsibleModule) -> dict[str, t.Any]:
     gc.disable()
     # what is wrong with the options is said before a cluster is read
     settings = audit_settings(options)
-    select = _compiled(options["select"])
+    select = compiled(options["select"])
     if options["agent_concurrency"] < 1:
         value = options["agent_concurrency"]
         raise InputError(f"agent_concurrency: {value} agents at once would ask none; give 1 or more, such as 10.")
