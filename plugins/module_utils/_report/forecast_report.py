@@ -10,9 +10,7 @@ import typing as t
 from collections.abc import Iterator, Mapping
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._report.blocks import Block, Chapter, Paragraph, table
-from ansible_collections.podnet.upkeep.plugins.module_utils._report.markdown import chapter_lines
-from ansible_collections.podnet.upkeep.plugins.module_utils._report.markup import chapter, escaped
-from ansible_collections.podnet.upkeep.plugins.module_utils._report.page import page
+from ansible_collections.podnet.upkeep.plugins.module_utils._report.whole import whole_html, whole_markdown
 
 Document = Mapping[str, t.Any]
 _MOST_ROWS = 100
@@ -151,14 +149,9 @@ def _chapters(document: Document) -> Iterator[Chapter]:
 
 def forecast_markdown(document: Document) -> str:
     """The whole forecast as Markdown."""
-    lines = [f"# {_TITLE}", "", f"State of {document['taken_at']}.", ""]
-    for one in _chapters(document):
-        lines += chapter_lines(one)
-    return "\n".join(lines).rstrip() + "\n"
+    return whole_markdown(_TITLE, f"State of {document['taken_at']}.", _chapters(document))
 
 
 def forecast_html(document: Document) -> str:
     """The whole forecast as one HTML file, which loads nothing from elsewhere."""
-    body = [f"<h1>{_TITLE}</h1>", f'<div class="muted">State of {escaped(document["taken_at"])}</div>']
-    body += [chapter(one, {}, {}) for one in _chapters(document)]
-    return page(_TITLE, "\n".join(body))
+    return whole_html(_TITLE, f"State of {document['taken_at']}", _chapters(document))

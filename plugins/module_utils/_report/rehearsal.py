@@ -20,9 +20,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._report.blocks impor
     cell,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._report.files import as_json
-from ansible_collections.podnet.upkeep.plugins.module_utils._report.markdown import chapter_lines
-from ansible_collections.podnet.upkeep.plugins.module_utils._report.markup import chapter, escaped
-from ansible_collections.podnet.upkeep.plugins.module_utils._report.page import page
+from ansible_collections.podnet.upkeep.plugins.module_utils._report.whole import whole_html, whole_markdown
 
 Document = Mapping[str, t.Any]
 _TITLE: t.Final = "Rehearsal"
@@ -144,24 +142,16 @@ def rehearsal_lines(document: Document) -> list[str]:
 
 def rehearsal_markdown(document: Document) -> str:
     """The whole report as Markdown."""
-    lines = [f"# {_TITLE} of {document['playbook']}", "", f"Begun at {document['time']}.", ""]
-    for one in _chapters(document):
-        lines += chapter_lines(one)
-    return "\n".join(lines).rstrip() + "\n"
+    return whole_markdown(_title(document), f"Begun at {document['time']}.", _chapters(document))
 
 
 def rehearsal_html(document: Document) -> str:
     """The whole report as one HTML file, which loads nothing from elsewhere."""
-    title = f"{_TITLE} of {document['playbook']}"
-    made = list(_chapters(document))
-    links = "".join(f'<a href="#{escaped(one.key)}">{escaped(one.title)}</a>' for one in made)
-    body = [
-        f"<h1>{escaped(title)}</h1>",
-        f'<div class="muted">Begun at {escaped(document["time"])}</div>',
-        f'<nav aria-label="Parts of this report">{links}</nav>',
-        *(chapter(one, {}, {}) for one in made),
-    ]
-    return page(title, "\n".join(body))
+    return whole_html(_title(document), f"Begun at {document['time']}", _chapters(document), links=True)
+
+
+def _title(document: Document) -> str:
+    return f"{_TITLE} of {document['playbook']}"
 
 
 _WRITERS: t.Final[Mapping[str, Callable[[Document], str]]] = {
