@@ -135,12 +135,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     )
     access = AccessObjects(KubeClient.from_options(params), options, check_mode=module.check_mode)
     outcome = access.present() if params["state"] == "present" else access.absent()
-    return {
-        "changed": outcome.changed,
-        "user": options.user,
-        "objects": outcome.actions,
-        "diff": {"before": outcome.before, "after": outcome.after},
-    }
+    return {**outcome.to_result(), "user": options.user}
 
 
 def argument_spec() -> dict[str, t.Any]:

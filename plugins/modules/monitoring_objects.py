@@ -181,11 +181,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     objects = MonitoringObjects(KubeClient.from_options(params), options, check_mode=module.check_mode)
     wanted = manifests(options, params["groups"], params["dashboards"], targets)
     outcome = objects.present(wanted) if params["state"] == "present" else objects.absent()
-    return {
-        "changed": outcome.changed,
-        "objects": outcome.actions,
-        "diff": {"before": outcome.before, "after": outcome.after},
-    }
+    return outcome.to_result()
 
 
 def _texts(given: dict[t.Any, t.Any]) -> dict[str, str]:

@@ -182,12 +182,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         for one in acts:  # nothing is written for one that would be refused for another
             one.prepare()
     outcome = merged(one.present() if params["state"] == "present" else one.absent() for one in acts)
-    return {
-        "changed": outcome.changed,
-        "users": {one.name: one.user for one in wanted},
-        "objects": outcome.actions,
-        "diff": {"before": outcome.before, "after": outcome.after},
-    }
+    return {**outcome.to_result(), "users": {one.name: one.user for one in wanted}}
 
 
 def argument_spec() -> dict[str, t.Any]:

@@ -243,12 +243,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     else:
         outcomes = [schedule.absent(), accounts.absent()]
     outcome = merged(outcomes)
-    return {
-        "changed": outcome.changed,
-        "user": access.user,
-        "objects": outcome.actions,
-        "diff": {"before": outcome.before, "after": outcome.after},
-    }
+    return {**outcome.to_result(), "user": access.user}
 
 
 def argument_spec() -> dict[str, t.Any]:

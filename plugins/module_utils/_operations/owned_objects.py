@@ -34,6 +34,14 @@ class Outcome:
         """Whether anything is not as it was."""
         return any(one["action"] != "unchanged" for one in self.actions)
 
+    def to_result(self) -> Object:
+        """As modules return it."""
+        return {
+            "changed": self.changed,
+            "objects": self.actions,
+            "diff": {"before": self.before, "after": self.after},
+        }
+
     def note(self, obj: Mapping[str, t.Any], action: str) -> None:
         """Add what was done to an object: created, changed, deleted or unchanged."""
         metadata = obj["metadata"]
