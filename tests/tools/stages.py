@@ -2,7 +2,8 @@
 
 The stages of one lane run one after the other, several lanes side by side; the output of a stage is then shown as a whole
 when it ends. A stage that fails does not stop the later ones. Counts come from pytest's JUnit files; a stage without one
-counts as a single check. Interrupted or terminated, the stages get the time to take their testbeds down; those after them do not run.
+counts as a single check. Tests that failed are named again before the last line, which gives the counts.
+Interrupted or terminated, the stages get the time to take their testbeds down; those after them do not run.
 A stage that cannot run here is skipped with its reason; where CI is set, a skipped stage is a failure,
 and so is a skipped test.
 """
@@ -24,6 +25,8 @@ from pathlib import Path
 from types import FrameType
 
 TEARDOWN_SECONDS = 120
+FAILURE_WIDTH = 240
+FAILURES_SHOWN = 20
 
 
 class Terminated(KeyboardInterrupt):
@@ -58,6 +61,18 @@ class Outcome:
     seconds: float = 0.0
     counts: Counts = field(default_factory=Counts)
     note: str = ""
+    failures: list[str] = field(default_factory=list)
+
+
+def failures_of_junit(path: Path) -> list[str]:
+    """Names of the tests that failed in a JUnit file that pytest wrote, each with the beginning of its message."""
+    return [
+        f"{case.get('classname', '')}::{case.get('name', '')}: {' '.join(problem.get('message', '').split())}"[
+            :FAILURE_WIDTH
+        ]
+        for case in ET.parse(path).getroot().iter("testcase")
+        for problem in (*case.findall("failure"), *case.findall("error"))
+    ]
 
 
 def counts_of_junit(path: Path) -> Counts:
@@ -134,7 +149,7 @@ class Lane(threading.Thread):
         if self._ending.is_set():
             outcome.counts.failed, outcome.note = 1, "interrupted"
         elif "{junit}" in command and junit.exists():
-            outcome.counts = counts_of_junit(junit)
+            outcome.counts, outcome.failures = counts_of_junit(junit), failures_of_junit(junit)
             if exit_code != 0 and not outcome.counts.failed:
                 outcome.counts.failed += 1
                 outcome.note = f"exit code {exit_code}"
@@ -192,6 +207,13 @@ def main() -> int:
         total.add(counts)
         numbers = f"{outcome.seconds:8.0f} {counts.passed:7} {counts.failed:7} {counts.skipped:8}"
         print(f"{outcome.name:24} {numbers}  {outcome.note}".rstrip())
+    failures = [f"{outcome.name}: {failure}" for outcome in outcomes for failure in outcome.failures]
+    if failures:
+        print("\nfailed:")
+        for failure in failures[:FAILURES_SHOWN]:
+            print(f"  {failure}")
+        if len(failures) > FAILURES_SHOWN:
+            print(f"  and {len(failures) - FAILURES_SHOWN} more")
     in_ci = bool(os.environ.get("CI"))
     if in_ci and total.skipped:
         print("\nCI is set: what was skipped counts as failed")

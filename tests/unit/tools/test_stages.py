@@ -32,6 +32,19 @@ def test_counts_commands_and_tests(tmp_path: Path) -> None:
     assert run(tmp_path, "good||true", "bad||false", pytest_stage) == (1, "3 passed, 2 failed, 0 skipped")
 
 
+def test_failed_tests_are_named_at_the_end(tmp_path: Path) -> None:
+    """The last lines are often all that is kept of a run: they say which tests failed, and with what message."""
+    suite = tmp_path / "test_two.py"
+    suite.write_text("def test_a(): assert not 'a reason'\ndef test_b(): pass\n", encoding="utf-8")
+    stage = f"tests||{sys.executable} -m pytest -q -p no:cacheprovider -c /dev/null --junitxml={{junit}} {suite}"
+    command = [sys.executable, str(TOOL), "--reports", str(tmp_path), "--lane", stage]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    named = done.stdout.split("\nfailed:\n")[1].splitlines()
+    assert named[0].strip().startswith("tests: ")
+    assert "test_two::test_a: AssertionError: assert not 'a reason'" in named[0]
+    assert named[1:] == ["", "1 passed, 1 failed, 0 skipped"]
+
+
 @pytest.mark.parametrize(
     ("ci", "expected"), [(False, (0, "1 passed, 0 failed, 1 skipped")), (True, (1, "1 passed, 1 failed, 0 skipped"))]
 )
