@@ -81,7 +81,7 @@ def _wait_for_refusal(testbed: Testbed, name: str) -> None:
     )
 
 
-def _wait(what: str, condition: Any, seconds: float = 60) -> None:
+def _wait(what: str, condition: Any, seconds: float = 180) -> None:
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:

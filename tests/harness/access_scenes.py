@@ -38,7 +38,7 @@ from testbed import (
 from testbed.recordings import agent_answers
 
 from . import cleanup_scene, lone_node
-from .waiting import wait
+from .waiting import wait_until
 
 SYSTEM = "/api/v1/namespaces/kube-system"
 CONFIG = f"{SYSTEM}/configmaps/cilium-config"
@@ -251,11 +251,11 @@ def _stress(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
     run = f"{time.monotonic_ns() % 10**10:010d}"
     testbed.client.create("/api/v1/namespaces", namespace_object(run, "2026-01-01T00:00:00+00:00", "killed"))
     space = f"/api/v1/namespaces/{namespace_of(run)}"
-    wait(lambda: testbed.client.find(f"{space}/serviceaccounts/default") is not None, "a service account")
+    wait_until("a service account", lambda: testbed.client.find(f"{space}/serviceaccounts/default") is not None)
     left = pod_object(run, 0, "app", "none", {"nodeSelector": {"testbed.podnet/nobody": "true"}})
     testbed.client.create(f"{space}/pods", left)
     deployment = "/apis/apps/v1/namespaces/kube-system/deployments/cilium-operator"
-    wait(lambda: bool(testbed.client.get(deployment).get("status", {}).get("readyReplicas")), "an operator")
+    wait_until("an operator", lambda: bool(testbed.client.get(deployment).get("status", {}).get("readyReplicas")))
     return {
         "identities": 4,
         "node_selector": {"type": "kwok"},
@@ -289,7 +289,7 @@ def _deploy_on(testbed: Testbed, node: str) -> None:
         pods = testbed.client.list(cleanup_scene.PODS, params={"labelSelector": "app=web"})
         return any(pod["spec"].get("nodeName") == node and pod["status"]["phase"] == "Running" for pod in pods)
 
-    wait(runs, f"a pod on {node}")
+    wait_until(f"a pod on {node}", runs)
 
 
 def _retire(testbed: Testbed, folder: Path) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from harness.waiting import wait
+from harness.waiting import wait_until
 from testbed import CiliumOperatorSpec, ControlPlaneSpec, Testbed, TestbedSpec
 from testbed.testbed import NoSuchTestbedError, take_down
 
@@ -75,9 +75,9 @@ def cilium_nodes(testbed: Testbed) -> None:
     testbed.control_plane.stop_component(KCM)
     for number in range(4):
         cilium_node(testbed, f"n{number}")
-    wait(lambda: all(_ipam(one)[0] for one in testbed.client.list(CILIUM_NODES)), "blocks")
+    wait_until("blocks", lambda: all(_ipam(one)[0] for one in testbed.client.list(CILIUM_NODES)))
     cilium_node(testbed, "late")
-    wait(lambda: _ipam(testbed.client.get(f"{CILIUM_NODES}/late"))[1], "the pool is full")
+    wait_until("the pool is full", lambda: _ipam(testbed.client.get(f"{CILIUM_NODES}/late"))[1])
     testbed.client.delete(f"{NODES}/n1")
 
 
@@ -105,7 +105,7 @@ def main() -> int:
     spec = TestbedSpec(name=name, control_plane=plane, cilium=None if kind == "stale_pods" else cilium)
     testbed = Testbed.create(spec)
     account = "/api/v1/namespaces/default/serviceaccounts/default"
-    wait(lambda: testbed.client.find(account), "the service account")
+    wait_until("the service account", lambda: testbed.client.find(account))
     SCENES[kind](testbed)
     print(testbed.kubeconfig)
     return 0

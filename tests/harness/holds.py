@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from harness.waiting import wait_until
 from testbed import Testbed
 
 from . import faults, workload
@@ -29,7 +30,7 @@ class Hold:
 
 def _forbid_evictions(testbed: Testbed, _host: str) -> None:
     testbed.client.patch(_BUDGET, {"spec": {"minAvailable": "100%"}})
-    workload.wait_until("evictions are forbidden", lambda: _allowed(testbed) == 0)
+    wait_until("evictions are forbidden", lambda: _allowed(testbed) == 0)
 
 
 def _allowed(testbed: Testbed) -> int:
@@ -75,7 +76,7 @@ def _lose_replica(testbed: Testbed, _host: str) -> None:
     pods = testbed.client.list("/api/v1/namespaces/default/pods", params={"labelSelector": "app=web"})
     now = {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0}
     testbed.client.delete(f"/api/v1/namespaces/default/pods/{pods[0]['metadata']['name']}", now)
-    workload.wait_until("a replica is missing", lambda: not workload.workload_ready(testbed, len(pods)))
+    wait_until("a replica is missing", lambda: not workload.workload_ready(testbed, len(pods)))
 
 
 def _start_scheduler(testbed: Testbed, _host: str) -> None:

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.waiting import wait
+from harness.waiting import wait_until
 from testbed import CiliumOperatorSpec, KwokSpec, NoSuchTestbedError, Testbed, TestbedSpec
 from testbed.cilium_operator import CiliumOperator
 from testbed.client import ServerError
@@ -68,10 +68,10 @@ def prepare(testbed: Testbed) -> None:
     def ready(path: str, key: str) -> Any:
         return testbed.client.get(f"{apps}/{path}").get("status", {}).get(key)
 
-    wait(lambda: ready("deployments/cilium-operator", "readyReplicas"), "the operator's pod")
-    wait(lambda: ready("daemonsets/cilium", "numberReady"), "the agent's pod")
-    wait(
-        lambda: testbed.client.find("/api/v1/namespaces/default/serviceaccounts/default"), "the ServiceAccount default"
+    wait_until("the operator's pod", lambda: ready("deployments/cilium-operator", "readyReplicas"))
+    wait_until("the agent's pod", lambda: ready("daemonsets/cilium", "numberReady"))
+    wait_until(
+        "the ServiceAccount default", lambda: testbed.client.find("/api/v1/namespaces/default/serviceaccounts/default")
     )
 
     def served() -> bool:
@@ -82,7 +82,7 @@ def prepare(testbed: Testbed) -> None:
                 raise
             return False
 
-    wait(served, "CiliumEndpointSlices")
+    wait_until("CiliumEndpointSlices", served)
 
 
 def restart_operator(testbed: Testbed, **changes: Any) -> None:

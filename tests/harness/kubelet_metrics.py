@@ -30,7 +30,7 @@ def missing(testbed: Testbed, host: str) -> set[str]:
         testbed.hosts[host].run(f"mv {_PROGRAM}.away {_PROGRAM}")
 
 
-def lacking_after_a_pod(testbed: Testbed, host: str, wanted: set[str], seconds: float = 40) -> set[str]:
+def lacking_after_a_pod(testbed: Testbed, host: str, wanted: set[str], seconds: float = 120) -> set[str]:
     """Those of ``wanted`` that do not appear when a pod starts on the host."""
     container = {"name": "x", "image": "testbed.local/nothing:1", "imagePullPolicy": "Never"}
     spec = {"nodeName": host, "terminationGracePeriodSeconds": 0, "containers": [container]}

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from harness.waiting import wait_until
 from testbed import ControlPlaneSpec, HostSpec, Testbed, TestbedSpec
 from testbed.hosts import drift
 
@@ -65,7 +66,7 @@ class Scene:
             testbed.client.patch("/apis/apps/v1/namespaces/default/deployments/web", _TOLERATING)
             scene = cls(testbed)
             scene.wait_workload()
-            workload.wait_until("the hosts are tidy", scene._is_tidy)
+            wait_until("the hosts are tidy", scene._is_tidy)
             with StaticPods(testbed):
                 yield scene
 
@@ -98,7 +99,7 @@ class Scene:
 
     def wait_workload(self) -> None:
         """Wait until every pod of the workload is Ready."""
-        workload.wait_until("the workload is ready", lambda: workload.workload_ready(self.testbed, REPLICAS))
+        wait_until("the workload is ready", lambda: workload.workload_ready(self.testbed, REPLICAS))
 
     # -- the command -----------------------------------------------------------------------------------------------
 

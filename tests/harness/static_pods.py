@@ -10,9 +10,8 @@ import datetime
 import threading
 from types import TracebackType
 
+from harness.waiting import wait_until
 from testbed import Testbed, processes
-
-from . import workload
 
 COMPONENTS = ("kube-controller-manager", "kube-scheduler")
 _LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kube-controller-manager"
@@ -53,7 +52,7 @@ class StaticPods:
 def wait_controllers(testbed: Testbed, _host: str = "") -> None:
     """Wait until the controller-manager renews its Lease, where a test has not stopped it; the scheduler has none."""
     if processes.read(testbed.directory, COMPONENTS[0]) is not None:
-        workload.wait_until("the controller-manager works", lambda: _seconds_since_renewal(testbed) < _FRESH)
+        wait_until("the controller-manager works", lambda: _seconds_since_renewal(testbed) < _FRESH)
 
 
 def _seconds_since_renewal(testbed: Testbed) -> float:

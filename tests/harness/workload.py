@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 from testbed import Testbed
@@ -93,14 +91,6 @@ def deploy(testbed: Testbed, *, replicas: int = 4) -> None:
         testbed.client.create(
             "/apis/apps/v1/namespaces/kube-system/daemonsets", _daemon_set(name, host_network=host_network)
         )
-
-
-def wait_until(what: str, condition: Callable[[], object], seconds: float = 180) -> None:
-    """Poll `condition` until it is true; AssertionError naming `what` after `seconds`."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"not within {seconds} s: {what}"
-        time.sleep(0.2)
 
 
 def pods_on(testbed: Testbed, node: str) -> list[dict[str, Any]]:

@@ -250,7 +250,7 @@ def _expected(budget: str, kinds: Iterable[str]) -> int:
     return sum(1 for kind in covered if kind.ready and kind.deleted is None and kind.phase == "Running")
 
 
-def wait_for_budgets(testbed: Testbed, sets: Mapping[str, Iterable[str]], seconds: float = 60) -> None:
+def wait_for_budgets(testbed: Testbed, sets: Mapping[str, Iterable[str]], seconds: float = 180) -> None:
     """Wait until the disruption controller has seen the last status of every pod."""
     end = time.monotonic() + seconds
     while True:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from harness.playbook import PlaybookRun, run_playbook
+from harness.waiting import wait_until
 from testbed import Testbed
 
 CONFIG = "/api/v1/namespaces/kube-system/configmaps/cilium-config"
@@ -19,15 +18,6 @@ PODS = "/api/v1/namespaces/kube-system/pods"
 ANNOTATION = "podnet.upkeep/values-before"
 # the testbed's own times are shorter than what we let people set without saying that they mean it
 SHORT = ["harmful-value"]
-
-
-def wait_until(what: str, probe: Callable[[], Any], seconds: float = 60) -> Any:
-    """The first answer that is true."""
-    end = time.monotonic() + seconds
-    while not (answer := probe()):
-        assert time.monotonic() < end, f"not within {seconds:.0f} s: {what}"
-        time.sleep(0.2)
-    return answer
 
 
 def operator_pods(testbed: Testbed) -> list[dict[str, Any]]:
@@ -41,7 +31,7 @@ def is_ready(pod: dict[str, Any]) -> bool:
     return any(one["ready"] for one in pod.get("status", {}).get("containerStatuses") or [])
 
 
-def wait_operator(testbed: Testbed, seconds: float = 60) -> dict[str, Any]:
+def wait_operator(testbed: Testbed, seconds: float = 180) -> dict[str, Any]:
     """The one pod of the operator, Ready."""
 
     def one_ready() -> dict[str, Any] | None:

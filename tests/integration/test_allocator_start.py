@@ -47,7 +47,7 @@ def settings(flags: list[str]) -> AllocatorSettings:
     return settings_from_flags(read_flags([ON, *flags]), "test")
 
 
-def starts(testbed: Testbed, flags: list[str], log: Path, seconds: float = 30) -> bool:
+def starts(testbed: Testbed, flags: list[str], log: Path, seconds: float = 180) -> bool:
     """Whether a controller-manager with these flags begins to allocate (True) or exits (False)."""
     program = binaries.locate(["kube-controller-manager"])["kube-controller-manager"]
     words = [str(program), f"--kubeconfig={testbed.kubeconfig}", "--leader-elect=false", "--secure-port=0"]

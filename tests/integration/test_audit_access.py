@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state impor
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_manager import AllocatorSettings
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import ApiError
 from harness.playbook import run_playbook
+from harness.waiting import wait_until
 from testbed import CiliumOperatorSpec, ControlPlaneSpec, KwokSpec, Testbed, TestbedSpec, objects
 from testbed.recordings import agent_answers
 
@@ -58,7 +58,7 @@ def testbed() -> Iterator[Testbed]:
         for name in ("calico-node", "aws-node", "azure-cns"):
             made.client.create("/apis/apps/v1/namespaces/kube-system/daemonsets", _daemon_set(name))
         made.client.apply("/api/v1/nodes/agent-a", objects.node("agent-a", labels=objects.AGENT_NODE))
-        _until("the DaemonSet has its agent", lambda: _agents(made))
+        wait_until("the DaemonSet has its agent", lambda: _agents(made))
         yield made
 
 
@@ -89,7 +89,7 @@ def _serve_everything(testbed: Testbed) -> None:
                 },
             )
     admin = KubeClient.from_options({"kubeconfig": str(testbed.kubeconfig)})
-    _until("every kind is served", lambda: live.collect(admin, live.LiveOptions()).absent == NOT_SERVED, 30)
+    wait_until("every kind is served", lambda: live.collect(admin, live.LiveOptions()).absent == NOT_SERVED)
 
 
 def _daemon_set(name: str) -> dict[str, Any]:
@@ -114,14 +114,6 @@ def _agents(testbed: Testbed) -> list[str]:
     """Pods of the agents that run."""
     pods = testbed.client.list("/api/v1/namespaces/kube-system/pods", params={"labelSelector": "k8s-app=cilium"})
     return [pod["metadata"]["name"] for pod in pods if pod["status"]["phase"] == "Running"]
-
-
-def _until(what: str, condition: Callable[[], object], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {seconds:.0f} s: {what}")
-        time.sleep(0.05)
 
 
 def install(testbed: Testbed, *options: str, **variables: Any) -> Any:
@@ -157,7 +149,7 @@ def client(kubeconfig: Path) -> KubeClient:
     """A client with the credentials of the ServiceAccount."""
     made = KubeClient.from_options({"kubeconfig": str(kubeconfig)})
     # authorizers learn of new rules within moments
-    _until("the rules are in force", lambda: not read(made).unknown)
+    wait_until("the rules are in force", lambda: not read(made).unknown)
     return made
 
 
@@ -208,7 +200,7 @@ def test_without_a_rule_exactly_that_is_missing(resource: str, testbed: Testbed,
     assert len(kept) == len(rules) - 1
     testbed.client.patch(path, {"rules": kept})
     try:
-        _until("the rule is out of force", lambda: read(client).unknown)
+        wait_until("the rule is out of force", lambda: read(client).unknown)
         state = read(client)
         assert set(state.unknown) == {resource}
         # ClusterCIDRs matter where kube-controller-manager does not allocate
@@ -217,7 +209,7 @@ def test_without_a_rule_exactly_that_is_missing(resource: str, testbed: Testbed,
         assert finding.subject.name == resource and finding.evidence["rbac_rule"] == permission.rule()
     finally:
         testbed.client.patch(path, {"rules": rules})
-        _until("the rule is in force again", lambda: not read(client).unknown)
+        wait_until("the rule is in force again", lambda: not read(client).unknown)
 
 
 def test_features_are_forbidden_until_they_are_asked_for(
@@ -227,13 +219,13 @@ def test_features_are_forbidden_until_they_are_asked_for(
     everything = {"audit_use_agents": True, "audit_read_logs": True}
     assert set(audited(kubeconfig, **everything)["unknown"]) == {"agents", "logs", "metrics"}
     assert install(testbed, audit_access_features=["agents", "logs", "metrics"]).changed
-    _until("pods/exec is allowed", lambda: allowed(testbed, "pods", "exec"))
+    wait_until("pods/exec is allowed", lambda: allowed(testbed, "pods", "exec"))
     report = audited(kubeconfig, **everything)
     # the operator of the testbed is a process and no pod: there is nobody to ask for metrics
     assert set(report["unknown"]) <= {"metrics"}
     assert report["agents"]["answered"] == len(_agents(testbed))
     assert install(testbed).changed
-    _until("pods/exec is forbidden", lambda: not allowed(testbed, "pods", "exec"))
+    wait_until("pods/exec is forbidden", lambda: not allowed(testbed, "pods", "exec"))
     assert set(audited(kubeconfig, **everything)["unknown"]) == {"agents", "logs", "metrics"}
 
 
@@ -275,4 +267,4 @@ def test_removal_leaves_nothing(testbed: Testbed, client: KubeClient, kubeconfig
             return error.status == 401
         return False
 
-    _until("the token is refused", refused)
+    wait_until("the token is refused", refused)

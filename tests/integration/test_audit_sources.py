@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.resources import RESOURCES
 from harness.playbook import run_playbook
+from harness.waiting import wait_until
 from testbed import CiliumOperatorSpec, ControlPlaneSpec, KwokSpec, Testbed, TestbedSpec, binaries, objects
 from testbed.recordings import agent_answers
 
@@ -73,8 +73,8 @@ def testbed() -> Iterator[Testbed]:
         # a selector that the default filter has broken, one that lives, and one of each kind of Cilium's
         for kind, path, parts in POLICIES:
             made.client.create(path, {"kind": kind, "metadata": {"name": f"one-{kind.lower()}"}, **parts})
-        _until("both agents run", lambda: _running_agents(made) == len(AGENTS))
-        _until("the Nodes have their podCIDRs", lambda: all(_pod_cidr(made, name) for name in AGENTS))
+        wait_until("both agents run", lambda: _running_agents(made) == len(AGENTS))
+        wait_until("the Nodes have their podCIDRs", lambda: all(_pod_cidr(made, name) for name in AGENTS))
         yield made
 
 
@@ -86,13 +86,6 @@ def _running_agents(testbed: Testbed) -> int:
 
 def _pod_cidr(testbed: Testbed, name: str) -> str:
     return str(testbed.client.get(f"/api/v1/nodes/{name}")["spec"].get("podCIDR", ""))
-
-
-def _until(what: str, probe: Callable[[], bool], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not probe():
-        assert time.monotonic() < end, f"not within {seconds} seconds: {what}"
-        time.sleep(0.2)
 
 
 def audit(tmp_path: Path, **variables: Any) -> dict[str, Any]:

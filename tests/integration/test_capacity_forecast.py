@@ -21,7 +21,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeC
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.live import LiveOptions, collect
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cidr import parse_network
 from harness.playbook import run_playbook
-from harness.waiting import wait
+from harness.waiting import wait_until
 from testbed import CiliumOperatorSpec, ControlPlaneSpec, Testbed, TestbedSpec
 from testbed.cilium_operator import CiliumOperator
 
@@ -154,7 +154,9 @@ def test_cluster_pool_of_several_elements_and_two_families() -> None:
         create(testbed, "outside", {"podCIDRs": ["10.99.0.0/30", "fd00:60::4/126"]})
         create(testbed, "double", {"podCIDRs": ["10.61.0.4/30", "fd00:60::c/126"]})
         testbed.cilium.start_process()
-        wait(lambda: testbed.client.get("/apis/cilium.io/v2/ciliumnodes/double").get("status"), "the operator's start")
+        wait_until(
+            "the operator's start", lambda: testbed.client.get("/apis/cilium.io/v2/ciliumnodes/double").get("status")
+        )
         supply = present(testbed).cilium
         assert supply is not None
         expected = supply.further_nodes()
@@ -166,9 +168,9 @@ def test_cluster_pool_of_several_elements_and_two_families() -> None:
         larger = full.with_range(parse_network("10.63.0.0/28"), "cluster-pool").further_nodes()
         assert larger is not None
         restarted(testbed, pool_ipv4_cidrs=(*elements, "10.63.0.0/28"))
-        wait(
-            lambda: blocks(testbed.client.get(f"/apis/cilium.io/v2/ciliumnodes/new-{expected + 1}")),
+        wait_until(
             "the one that waits",
+            lambda: blocks(testbed.client.get(f"/apis/cilium.io/v2/ciliumnodes/new-{expected + 1}")),
         )
         assert first_without_pool(testbed, "more") == larger + 1
 

@@ -49,7 +49,7 @@ def findings(testbed: Testbed) -> list[Finding]:
     return list(cilium_config.check(Context(live.collect(client))))
 
 
-def run(testbed: Testbed, keys: Mapping[str, str], seconds: float = 20) -> tuple[list[Finding], bool, str]:
+def run(testbed: Testbed, keys: Mapping[str, str], seconds: float = 180) -> tuple[list[Finding], bool, str]:
     """(findings, whether the operator starts with these keys, the end of its log)."""
     spec = dataclasses.replace(testbed.spec.cilium or CiliumOperatorSpec(), config=keys)
     operator = CiliumOperator(testbed.directory, spec, testbed.control_plane)

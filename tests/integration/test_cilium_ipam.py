@@ -20,7 +20,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeC
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.live import LiveOptions, collect
 from ansible_collections.podnet.upkeep.plugins.modules import cilium_config, cilium_pod_ip_pool
 from harness.module_answers import answer
-from harness.waiting import wait
+from harness.waiting import wait_until
 from testbed import CiliumOperatorSpec, Testbed, TestbedSpec
 from testbed.cilium_operator import CiliumOperator
 
@@ -69,7 +69,7 @@ def decided(testbed: Testbed, name: str) -> Mapping[str, Any]:
         found: Mapping[str, Any] = testbed.client.get(f"{NODES}/{name}")
         return found if blocks(found) or error(found) else None
 
-    answer: Mapping[str, Any] = wait(look, f"the operator's decision about {name}")
+    answer: Mapping[str, Any] = wait_until(f"the operator's decision about {name}", look)
     return answer
 
 
@@ -132,8 +132,8 @@ def test_cluster_pool_gives_the_predicted_blocks(audit: Audit) -> None:
 
         testbed.cilium.stop()
         testbed.cilium.start_process()
-        wait(
-            lambda: blocks(testbed.client.get(f"{NODES}/late")), "the waiting Node is served by an operator that starts"
+        wait_until(
+            "the waiting Node is served by an operator that starts", lambda: blocks(testbed.client.get(f"{NODES}/late"))
         )
         assert predicted(testbed) == 0
         grow_cluster_pool(testbed)
@@ -154,7 +154,7 @@ def grow_cluster_pool(testbed: Testbed) -> None:
     testbed.cilium.stop()
     testbed.cilium = CiliumOperator(testbed.directory, spec, testbed.control_plane)
     testbed.cilium.start_process()
-    wait(lambda: blocks(testbed.client.get(f"{NODES}/later")), "a block of the CIDR that was appended")
+    wait_until("a block of the CIDR that was appended", lambda: blocks(testbed.client.get(f"{NODES}/later")))
     after = {one["metadata"]["name"]: blocks(one) for one in testbed.client.list(NODES)}
     assert after.pop("later")[0] in ("10.61.0.0/30", "10.61.0.4/30") and before.pop("later") == []
     assert after == before
@@ -217,7 +217,9 @@ def test_multi_pool_gives_the_predicted_blocks(audit: Audit) -> None:
         assert len(blocks(ask("two", 3))) == 2
         assert predicted(testbed, "default") == 1
         ask("greedy", 5)
-        assert "pool empty" in wait(lambda: error(testbed.client.get(f"{NODES}/greedy")), "the refusal of too many")
+        assert "pool empty" in wait_until(
+            "the refusal of too many", lambda: error(testbed.client.get(f"{NODES}/greedy"))
+        )
         assert "non-existing pool: gone" in error(ask("astray", 1, "gone"))
 
         report = audit(testbed.kubeconfig)
@@ -230,12 +232,14 @@ def test_multi_pool_gives_the_predicted_blocks(audit: Audit) -> None:
 
         # the operator of this mode retries by itself
         testbed.client.delete(f"{NODES}/two")
-        served = wait(lambda: (found := testbed.client.get(f"{NODES}/greedy")) and len(blocks(found)) == 3, "retry")
+        served = wait_until(
+            "retry", lambda: (found := testbed.client.get(f"{NODES}/greedy")) and len(blocks(found)) == 3
+        )
         assert served and predicted(testbed, "default") == 0
 
         # and serves out of a CIDR that is appended, without a start
         ask("later", 2)
-        assert "pool empty" in wait(lambda: error(testbed.client.get(f"{NODES}/later")), "the refusal")
+        assert "pool empty" in wait_until("the refusal", lambda: error(testbed.client.get(f"{NODES}/later")))
         before = {one["metadata"]["name"]: blocks(one) for one in testbed.client.list(NODES)}
         options = {"kubeconfig": str(testbed.kubeconfig), "add_cidrs": ["10.62.0.0/29"]}
         assert (
@@ -244,7 +248,7 @@ def test_multi_pool_gives_the_predicted_blocks(audit: Audit) -> None:
         done = answer(cilium_pod_ip_pool, **options)
         assert done["change"]["ipv4"]["after"] == ["10.61.0.0/28", "10.62.0.0/29"], done
         assert done["pool_growth"][0]["waiting"] == ["later"]
-        wait(lambda: blocks(testbed.client.get(f"{NODES}/later")), "a block of the CIDR that was appended")
+        wait_until("a block of the CIDR that was appended", lambda: blocks(testbed.client.get(f"{NODES}/later")))
         after = {one["metadata"]["name"]: blocks(one) for one in testbed.client.list(NODES)}
         assert after.pop("later")[0] in ("10.62.0.0/30", "10.62.0.4/30") and before.pop("later") == []
         assert after == before and not answer(cilium_pod_ip_pool, **options)["changed"]

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from harness.playbook import PlaybookRun, run_playbook
-from harness.waiting import wait
+from harness.waiting import wait_until
 from testbed import CiliumOperatorSpec, ControlPlaneSpec, Testbed, TestbedSpec
 
 pytestmark = [pytest.mark.testbed, pytest.mark.once]
@@ -58,7 +58,7 @@ def testbed() -> Iterator[Testbed]:
         for namespace in (OURS, THEIRS):
             up.client.create("/api/v1/namespaces", {"metadata": {"name": namespace}})
             account = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
-            wait(lambda path=account: up.client.find(path), "the service account")
+            wait_until("the service account", lambda path=account: up.client.find(path))
         node(up, "n0")
         up.control_plane.stop_component(KCM)
         up.cilium.stop()
@@ -166,7 +166,7 @@ def test_endpoints_that_are_dead(testbed: Testbed, tmp_path: Path) -> None:
     testbed.control_plane.start_component(KCM)
     testbed.cilium.start_process()
     try:
-        wait(lambda: names(testbed, endpoints(THEIRS)) <= left - spared, "the controllers have done the same")
+        wait_until("the controllers have done the same", lambda: names(testbed, endpoints(THEIRS)) <= left - spared)
         time.sleep(7)  # two rounds of the operator
         assert names(testbed, endpoints(THEIRS)) == names(testbed, endpoints(OURS)) == left - spared
     finally:
@@ -180,10 +180,10 @@ def test_cilium_nodes_without_node(testbed: Testbed, tmp_path: Path) -> None:
     try:
         for name in ("n1", "n2", "n3"):
             node(testbed, name)
-            wait(lambda one=name: blocks(testbed, one), f"a block for {name}")
-        wait(lambda: blocks(testbed, "n0"), "a block for n0")
+            wait_until(f"a block for {name}", lambda one=name: blocks(testbed, one))
+        wait_until("a block for n0", lambda: blocks(testbed, "n0"))
         node(testbed, "late")
-        wait(lambda: error(testbed, "late") == "allocator full", "the pool is full")
+        wait_until("the pool is full", lambda: error(testbed, "late") == "allocator full")
         freed = blocks(testbed, "n1")
         testbed.client.delete(
             f"{NODES}/n1"

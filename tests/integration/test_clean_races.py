@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from harness.playbook import PlaybookRun, run_playbook
-from harness.waiting import wait
+from harness.waiting import wait_until
 from testbed import CiliumOperatorSpec, ControlPlaneSpec, Testbed, TestbedSpec, processes
 from testbed.cilium_operator import CiliumOperator
 from testbed.client import Client, ServerError
@@ -148,7 +148,7 @@ def test_settings_that_seem_to_turn_the_collection_off(testbed: Testbed, tmp_pat
     testbed.cilium.start_process()
     fatal = "Cilium Identity garbage collector requires the CiliumEndpoint garbage collector to be enabled"
     log = processes.log_of(testbed.directory, "cilium-operator")
-    wait(lambda: fatal in log.read_text(encoding="utf-8"), "the end of the operator")
+    wait_until("the end of the operator", lambda: fatal in log.read_text(encoding="utf-8"))
     assert testbed.client.find(f"{ENDPOINTS}/alive") is not None
     testbed.cilium.stop()
 
@@ -159,7 +159,7 @@ def test_settings_that_seem_to_turn_the_collection_off(testbed: Testbed, tmp_pat
     real.start()
     try:
         assert "deletes every CiliumEndpoint once when it starts" in clean(testbed, tmp_path).flat_output
-        wait(lambda: testbed.client.find(f"{ENDPOINTS}/alive") is None, "the deletion of all endpoints")
+        wait_until("the deletion of all endpoints", lambda: testbed.client.find(f"{ENDPOINTS}/alive") is None)
     finally:
         real.stop()
 
@@ -203,7 +203,9 @@ def test_cilium_nodes_that_the_controllers_delete(testbed: Testbed, tmp_path: Pa
     testbed.control_plane.start_component(KCM)
     real.start()
     try:
-        wait(lambda: not ours & {one["metadata"]["name"] for one in client.list(CILIUM_NODES)}, "the same deletions")
+        wait_until(
+            "the same deletions", lambda: not ours & {one["metadata"]["name"] for one in client.list(CILIUM_NODES)}
+        )
         time.sleep(10)
     finally:
         real.stop()

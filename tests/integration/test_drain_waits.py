@@ -6,7 +6,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import pytest
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_lease import RunLease
 from harness.playbook import run_playbook
+from harness.waiting import wait_until
 from testbed import ControlPlaneSpec, KwokSpec, Testbed, TestbedSpec
 
 from .drain_comparison import our_drain
@@ -58,14 +59,6 @@ def cordoned(testbed: Testbed, name: str) -> bool:
     return bool(testbed.client.get(f"/api/v1/nodes/{name}")["spec"].get("unschedulable"))
 
 
-def until(what: str, condition: Callable[[], Any], seconds: float = 20) -> None:
-    """Wait for something that the test needs."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, what
-        time.sleep(0.1)
-
-
 def allow(testbed: Testbed, namespace: str) -> None:
     """Let the budget that forbids evictions allow them."""
     path = f"/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets/exhausted"
@@ -100,14 +93,14 @@ def test_budget_recovers_and_pods_come_late(testbed: Testbed, pool: ThreadPoolEx
     """A pod that is bound while the drain waits goes as well, and the drain ends when the budget allows it."""
     make_nodes(testbed, {"recovers": BLOCKED}, kwok=True)
     draining = pool.submit(our_drain, testbed, "recovers", OPTIONS, 60, retry_interval=1)
-    until("the drain waits", lambda: only_the_blocked(testbed, "recovers"))
+    wait_until("the drain waits", lambda: only_the_blocked(testbed, "recovers"))
     blocked = testbed.client.get("/api/v1/namespaces/recovers/pods/budget-exhausted")
     late = {
         "metadata": {"name": "late", "ownerReferences": blocked["metadata"]["ownerReferences"]},
         "spec": {"nodeName": "recovers", "containers": [{"name": "main", "image": "simulated"}]},
     }
     testbed.client.create("/api/v1/namespaces/recovers/pods", {"apiVersion": "v1", "kind": "Pod", **late})
-    until("the late pod is gone", lambda: "late" not in pods_of(testbed, "recovers"))
+    wait_until("the late pod is gone", lambda: "late" not in pods_of(testbed, "recovers"))
     assert not draining.done()
     allow(testbed, "recovers")
     answer = draining.result(20)
@@ -127,7 +120,7 @@ def test_volumes_are_detached_first(testbed: Testbed, pool: ThreadPoolExecutor) 
     assert "volumes of removed pods are detached from node volumes (still attached: pv-here)" in failed["msg"]
     assert results(failed) == {"replicaset": "gone"} and not cordoned(testbed, "volumes")
     draining = pool.submit(our_drain, testbed, "volumes", OPTIONS, 60)
-    until("cordoned again", lambda: cordoned(testbed, "volumes"))
+    wait_until("cordoned again", lambda: cordoned(testbed, "volumes"))
     time.sleep(2)
     assert not draining.done()
     testbed.client.delete(f"{attachments}/here")
@@ -163,7 +156,7 @@ def test_lock_that_is_taken_over(testbed: Testbed, client: KubeClient, pool: Thr
     make_nodes(testbed, {"taken": BLOCKED}, kwok=True)
     lease, run = started(client, "taken-over")
     draining: Future[dict[str, Any]] = pool.submit(our_drain, testbed, "taken", OPTIONS, 60, run=run)
-    until("the drain waits", lambda: only_the_blocked(testbed, "taken"))
+    wait_until("the drain waits", lambda: only_the_blocked(testbed, "taken"))
     path = f"/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/{lease.name}"
     testbed.client.patch(path, {"spec": {"holderIdentity": "bob"}})
     answer = draining.result(20)

@@ -19,6 +19,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._cluster import live
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_manager import settings_from_options
 from harness import workload
 from harness.playbook import PlaybookRun, run_playbook
+from harness.waiting import wait_until
 from testbed import HostSpec, Testbed, TestbedSpec
 from testbed.hosts import drift
 
@@ -32,7 +33,7 @@ def testbed() -> Iterator[Testbed]:
     """One host with pods."""
     with Testbed.up(TestbedSpec(name=f"host-facts-{os.getpid()}", hosts=(HostSpec("h1"),))) as made:
         workload.deploy(made, replicas=1)
-        workload.wait_until("a pod runs", lambda: workload.network_pods(made, "h1"))
+        wait_until("a pod runs", lambda: workload.network_pods(made, "h1"))
         yield made
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from harness.playbook import PlaybookRun, run_playbook
-from harness.workload import wait_until
+from harness.waiting import wait_until
 from testbed import ControlPlaneSpec, HostSpec, Testbed, TestbedSpec
 from testbed.hosts import power
 

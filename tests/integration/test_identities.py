@@ -21,7 +21,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks.identity_vie
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster import live
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.identity_classes import CLASSES
-from harness.waiting import wait
+from harness.waiting import wait_until
 from testbed import CiliumOperatorSpec, KwokSpec, Testbed, TestbedSpec
 from testbed.cilium_operator import CiliumOperator
 from testbed.objects import OPERATOR_NODE
@@ -128,7 +128,7 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Testbed]:
         labels = {"metadata": {"labels": OPERATOR_NODE}}
         testbed.client.patch("/api/v1/nodes/w-0", labels)
         deployment = "/apis/apps/v1/namespaces/kube-system/deployments/cilium-operator"
-        wait(lambda: testbed.client.get(deployment).get("status", {}).get("readyReplicas"), "a ready Deployment")
+        wait_until("a ready Deployment", lambda: testbed.client.get(deployment).get("status", {}).get("readyReplicas"))
         yield testbed
 
 
@@ -192,7 +192,7 @@ def test_what_is_called_leaked_is_what_the_operator_deletes(cluster: Testbed) ->
         left = [one for name, one in there(cluster).items() if name in classes["leaked"]]
         return all("annotations" in one["metadata"] for one in left)
 
-    wait(all_marked, "marks")
+    wait_until("marks", all_marked)
     during = audited(cluster)
     assert view_of(during).verdict.name == "healthy", view_of(during).verdict
     now = by_class(during)
@@ -200,7 +200,7 @@ def test_what_is_called_leaked_is_what_the_operator_deletes(cluster: Testbed) ->
 
     # everything that the operator will not keep goes, and then nothing more
     keeps = {"1000", "1002", "1010"}
-    wait(lambda: set(there(cluster)) <= keeps, "the operator's deletions")
+    wait_until("the operator's deletions", lambda: set(there(cluster)) <= keeps)
     time.sleep(TIMEOUT + 2 * INTERVAL)
     kept = set(there(cluster))
     deleted = created - kept
@@ -234,7 +234,7 @@ def wait_until_labels_agree(testbed: Testbed, labels: str) -> None:
         return expected == written and len(made) == 6
 
     try:
-        wait(agree, f"equal labels with the filter '{labels}'", 20)
+        wait_until(f"equal labels with the filter '{labels}'", agree)
     except AssertionError as error:
         raise AssertionError(f"{error}: {difference}") from error
 
@@ -254,7 +254,7 @@ def test_security_labels_are_those_that_the_operator_writes(cluster: Testbed) ->
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "cart"}}
     cluster.client.create(accounts, account)
     # the controller-manager creates this one, in its own time
-    wait(lambda: cluster.client.find(f"{accounts}/default"), "the ServiceAccount default")
+    wait_until("the ServiceAccount default", lambda: cluster.client.find(f"{accounts}/default"))
     ports = [{"name": "http", "containerPort": 80}]
     create_pod(cluster, "a", {"app": "x", "version": "1", "job-name": "j1", "pod-template-hash": "h1"})
     create_pod(cluster, "b", {"app": "x", "version": "2", "job-name": "j2", "pod-template-hash": "h2"})
@@ -271,7 +271,7 @@ def test_security_labels_are_those_that_the_operator_writes(cluster: Testbed) ->
     for number, labels in enumerate(FILTERS):
         if number:
             restarted(cluster, config={"identity-management-mode": "operator", "labels": labels})
-        wait(lambda: "Starting resource worker" in cluster.cilium.log_tail(200), "the operator's work", 60)
+        wait_until("the operator's work", lambda: "Starting resource worker" in cluster.cilium.log_tail(200))
         for name in there(cluster):
             cluster.client.delete(f"{IDENTITIES}/{name}")
         wait_until_labels_agree(cluster, labels)

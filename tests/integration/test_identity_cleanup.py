@@ -45,7 +45,7 @@ from harness.identity_cluster import (
     there,
 )
 from harness.playbook import run_playbook
-from harness.waiting import wait
+from harness.waiting import wait_until
 from testbed import Testbed
 
 from .identity_races import race
@@ -104,7 +104,7 @@ def cluster() -> Iterator[Testbed]:
 def deleted_by_operator(testbed: Testbed, before: set[str], expected: set[str]) -> set[str]:
     """Start the operator, let it collect until it has deleted what we expect and then nothing more; what it deleted."""
     restart_operator(testbed, identity_gc_interval=f"{INTERVAL}s")
-    wait(lambda: not expected & set(there(testbed)), "the deletions of the operator", 180)
+    wait_until("the deletions of the operator", lambda: not expected & set(there(testbed)), 180)
     left = settled(testbed, 2 * TIMEOUT + 2 * INTERVAL)
     testbed.cilium.stop()
     # its Lease is young for another two minutes, so what says that nobody collects is the interval

@@ -73,7 +73,7 @@ PROVOKED = {
 
 
 def wait_until(
-    what: str, condition: Callable[[], object], *, says: Callable[[], object] = str, seconds: float = 60
+    what: str, condition: Callable[[], object], *, says: Callable[[], object] = str, seconds: float = 180
 ) -> None:
     """Poll until the condition holds; `says` what is wrong where it does not."""
     end = time.monotonic() + seconds

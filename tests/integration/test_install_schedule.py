@@ -21,7 +21,7 @@ import pytest
 
 from harness import cleanup_scene
 from harness.playbook import PlaybookRun, environment, run_playbook
-from harness.workload import wait_until
+from harness.waiting import wait_until
 from testbed import ControlPlaneSpec, Testbed, TestbedSpec
 
 pytestmark = [pytest.mark.testbed, pytest.mark.once]

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from harness import workload
 from harness.playbook import PlaybookRun
 from harness.rolling_scene import Scene, Scenes, assert_succeeded, at_host
 from harness.stepped_run import Handler, StepEvent, SteppedRun
+from harness.waiting import wait_until
 from testbed.hosts import drift
 
 pytestmark = [pytest.mark.testbed, pytest.mark.hosts]
@@ -176,7 +176,7 @@ def test_a_stolen_block_stops_the_run_with_the_node_cordoned(scene: Scene) -> No
     def steal(_run: SteppedRun) -> None:
         taken = len([node for node in scene.testbed.client.list("/api/v1/nodes") if has_block_of_pool(node)])
         thieves.extend(scene.testbed.kwok.create_nodes(BLOCKS - taken + 1, prefix="thief"))
-        workload.wait_until("the pool is empty", lambda: refused(scene))
+        wait_until("the pool is empty", lambda: refused(scene))
 
     with scene.safe():
         done = scene.run(at(CREATE, steal), reassign_pod_cidrs_cidr_timeout=8)
@@ -194,7 +194,7 @@ def test_a_waiting_node_and_a_full_pool_are_refused_before_anything_is_touched(s
     scene.drift("h1")
     taken = len([node for node in scene.testbed.client.list("/api/v1/nodes") if has_block_of_pool(node)])
     others = scene.testbed.kwok.create_nodes(BLOCKS - taken + 1, prefix="full")
-    workload.wait_until("the pool is empty", lambda: refused(scene))
+    wait_until("the pool is empty", lambda: refused(scene))
     before = scene.uids()
     done = scene.run(reassign_pod_cidrs_nodes=["h1"])
     assert_refused(done, "h1", "no IPv4 block would be left", "nothing was changed")

@@ -150,7 +150,7 @@ def test_a_full_store_takes_writes_again_and_loses_nothing(etcd: EtcdCluster, tm
     assert done.returncode == 0, done.output
     assert done.changed == 1
     print(f"reads: {prober.successes}, longest gap {prober.longest:.3f} s, {prober.errors}")
-    assert prober.longest < 3 and prober.successes > 100
+    assert prober.longest < 15 and prober.successes > 100
 
     etcd.put("x", b"y")
     etcd.ask("/v3/kv/deleterange", {"key": "eA=="})
@@ -360,7 +360,7 @@ def test_a_member_that_is_killed_while_it_is_defragmented(tmp_path: Path) -> Non
         left = etcd.directory / "data" / killed[0] / "member" / "snap"
         print(f"files of the killed member: {sorted(one.name for one in left.iterdir())}")
         print(f"writes with a member gone: {prober.successes}, longest gap {prober.longest:.3f} s, {prober.errors}")
-        assert prober.longest < 5
+        assert prober.longest < 15
 
         etcd.start(killed[0])
         etcd.wait_answering()

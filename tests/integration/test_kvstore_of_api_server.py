@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.podnet.upkeep.plugins.modules import kvstore_info
 from harness.module_answers import answer
 from harness.playbook import PlaybookRun, run_playbook
-from harness.waiting import wait
+from harness.waiting import wait_until
 from testbed import ControlPlaneSpec, ServerError, Testbed, TestbedSpec
 
 pytestmark = pytest.mark.testbed
@@ -72,7 +72,7 @@ def test_a_cluster_without_kvstore_is_told_of_the_etcd_of_its_api_server(cluster
     system = "/api/v1/namespaces/kube-system"
     body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "cilium-config"}}
     cluster.client.create(f"{system}/configmaps", {**body, "data": {"identity-allocation-mode": "crd"}})
-    wait(lambda: cluster.client.find(f"{system}/serviceaccounts/default"), "the ServiceAccount default")
+    wait_until("the ServiceAccount default", lambda: cluster.client.find(f"{system}/serviceaccounts/default"))
     container = {"name": "etcd", "image": "etcd", "command": ["etcd", f"--advertise-client-urls={endpoint(cluster)}"]}
     metadata = {"name": "etcd-cp1", "labels": {"component": "etcd"}}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [container]}}

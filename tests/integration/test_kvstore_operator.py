@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from harness.playbook import run_playbook
-from harness.waiting import wait
+from harness.waiting import wait_until
 from testbed import CiliumOperatorSpec, Testbed, TestbedSpec
 from testbed.cilium_operator import CiliumOperator
 from testbed.etcd_cluster import EtcdCluster, EtcdSpec
@@ -132,7 +132,7 @@ def test_unused_identities_are_those_that_the_operator_removes(
     assert problem.startswith("The last heartbeat of the operator is 2026-01-01T00:00:00Z")
 
     start_operator(cluster, INTERVAL)
-    wait(lambda: not unused & names(etcd, "id"), "the operator's deletions")
+    wait_until("the operator's deletions", lambda: not unused & names(etcd, "id"))
     time.sleep(2 * INTERVAL + 1)
     assert before - names(etcd, "id") == unused
     etcd.put("cilium/.heartbeat", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()).encode())
@@ -160,10 +160,12 @@ def test_stale_locks_are_those_that_the_operator_removes(etcd: EtcdCluster, clus
     start_operator(cluster, 3600)
     begun = time.time()
     removed_after = time.monotonic()
-    left = wait(lambda: names(etcd, "locks") != {f"{path}/{living:x}", f"{path}/{waiting:x}"} and [1], "a removal", 90)
+    left = wait_until(
+        "a removal", lambda: names(etcd, "locks") != {f"{path}/{living:x}", f"{path}/{waiting:x}"} and [1]
+    )
     print(f"removed after {time.monotonic() - removed_after:.0f} s {left}")
     assert names(etcd, "locks") == {f"{path}/{waiting:x}"}
 
-    beat = wait(lambda: report(cluster, tmp_path, 0)["contents"]["heartbeat"], "the first heartbeat", 90)
+    beat = wait_until("the first heartbeat", lambda: report(cluster, tmp_path, 0)["contents"]["heartbeat"])
     assert 0 <= beat["age_seconds"] < 90
     assert datetime.datetime.fromisoformat(beat["time"]).timestamp() >= begun - 1

@@ -11,8 +11,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import random
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._cluster import live
 from harness.identity_cluster import create_all
 from harness.labelled_pods import ACCOUNTS, FILTERS, NAMESPACES, namespaces, pods
 from harness.playbook import run_playbook
+from harness.waiting import wait_until
 from testbed import CiliumOperatorSpec, KwokSpec, Testbed, TestbedSpec
 from testbed.cilium_operator import CiliumOperator
 
@@ -43,15 +43,6 @@ MANAGED = {
 }
 SEED = 20261101
 Labels = frozenset[tuple[str, str]]
-
-
-def wait(condition: Callable[[], Any], what: str, seconds: float = 40) -> Any:
-    """Wait until the condition gives something."""
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, f"not within {seconds} s: {what}"
-        time.sleep(0.2)
-    return found
 
 
 @pytest.fixture
@@ -77,7 +68,9 @@ def fill(testbed: Testbed, count: int, seed: int) -> None:
         for name in ACCOUNTS[1:]:
             account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}}
             testbed.client.create(path, account)
-    wait(lambda: all(testbed.client.find(f"{path}/default") for path in accounts), "the accounts of all namespaces")
+    wait_until(
+        "the accounts of all namespaces", lambda: all(testbed.client.find(f"{path}/default") for path in accounts)
+    )
     made = pods(count, seed)
     create_all(testbed.client, [(f"/api/v1/namespaces/{one['metadata']['namespace']}/pods", one) for one in made])
 
@@ -114,7 +107,7 @@ def until_created(testbed: Testbed, expected: set[Labels], existing: set[Labels]
         return expected - set(written(testbed))
 
     try:
-        wait(lambda: not missing(), "identities as predicted", seconds)
+        wait_until("identities as predicted", lambda: not missing(), seconds)
     except AssertionError as error:
         left = [sorted(one) for one in missing()]
         raise AssertionError(f"{error}: {len(left)} missing {left[:2]}; {testbed.cilium.log_tail(3)}") from error
@@ -151,7 +144,7 @@ def test_the_operator_creates_what_is_predicted(cluster: Testbed, tmp_path: Path
     """Of generated pods under a sample of the filters; then the playbook says of a policy that it would be dead."""
     fill(cluster, 300, SEED)
     sample = random.Random(SEED).sample(FILTERS[1:], 2)
-    seen = compare(cluster, tuple(sample), 60)
+    seen = compare(cluster, tuple(sample), 180)
     assert all(count > 20 for _labels, count, _existing in seen)
     live_selector, dead_selector = {"matchLabels": {"k8s-app": "k8s-0"}}, {"matchLabels": {"version": "ver-1"}}
     for name, selector in (("stays", live_selector), ("dies", dead_selector)):

@@ -33,7 +33,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_leas
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_neighbours import STRESS_RUN
 from harness import access_scenes
 from harness.playbook import PlaybookRun, run_playbook
-from harness.workload import wait_until
+from harness.waiting import wait_until
 from testbed import Testbed
 
 pytestmark = [pytest.mark.testbed, pytest.mark.once]
@@ -82,9 +82,7 @@ def credentials(testbed: Testbed, access: PlaybookAccess, folder: Path) -> Path:
     client = KubeClient.from_options({"kubeconfig": str(path)})
     (playbook,) = access.playbooks
     wait_until(
-        "the rules are in force",
-        lambda: not missing_rules(client, playbook, features=access.features, planning=False),
-        20,
+        "the rules are in force", lambda: not missing_rules(client, playbook, features=access.features, planning=False)
     )
     return path
 
@@ -260,7 +258,7 @@ def installer(testbed: Testbed, folder: Path) -> tuple[PlaybookAccess, Path]:
         own = missing_rules(client, "install_access", planning=False) or missing_rules(client, GIVEN, planning=False)
         return not own and not client.allowed("bind", "roles", group="rbac.authorization.k8s.io")
 
-    wait_until("the rules are in force", in_force, 20)
+    wait_until("the rules are in force", in_force)
     return access, kubeconfig
 
 

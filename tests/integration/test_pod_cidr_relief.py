@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_m
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.checked_plan import RotationPlan
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.rotation import cidr_plan
 from harness.playbook import PlaybookRun, run_playbook
+from harness.waiting import wait_until
 from testbed import ControlPlaneSpec, KwokSpec, Testbed, TestbedSpec, objects
 
 from .observers import untouched_cluster
@@ -29,15 +30,6 @@ pytestmark = pytest.mark.testbed
 
 OPERATOR = "upkeep-operator"
 OLD, LARGER, OTHER = "10.142.0.0/22", "10.142.0.0/21", "10.150.0.0/22"
-
-
-def wait_until(what: str, probe: Callable[[], Any], seconds: float = 40) -> Any:
-    """The first answer that is true."""
-    end = time.monotonic() + seconds
-    while not (answer := probe()):
-        assert time.monotonic() < end, f"not within {seconds:.0f} s: {what}"
-        time.sleep(0.2)
-    return answer
 
 
 def create_node(testbed: Testbed, name: str) -> None:

@@ -19,7 +19,7 @@ import pytest
 
 from ansible_collections.podnet.upkeep.plugins.modules import cilium_config
 from harness.module_answers import answer
-from harness.waiting import wait
+from harness.waiting import wait_until
 from testbed import CiliumOperatorSpec, Testbed, TestbedSpec, processes
 from testbed.cilium_operator import CiliumOperator
 
@@ -115,7 +115,7 @@ def forced(testbed: Testbed, config: dict[str, str]) -> bool:
             return "stops"
         return "leads" if "Starting to synchronize CiliumNode" in file.read_bytes()[before:].decode() else ""
 
-    return bool(wait(verdict, "the operator leads or stops", 40) == "leads")
+    return bool(wait_until("the operator leads or stops", verdict) == "leads")
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_what_is_refused_does_harm(cidr: str, words: str, effect: str, oracle: T
         assert [name for name, own in held(oracle).items() if not own] == waiting
         return
     (late,) = waiting
-    wait(lambda: held(oracle)[late], "a block of the CIDR that was forced")
+    wait_until("a block of the CIDR that was forced", lambda: held(oracle)[late])
     (given,) = held(oracle)[late]
     assert ipaddress.ip_address(effect) in ipaddress.ip_network(given)
     oracle.cilium.stop()
@@ -194,4 +194,6 @@ def test_a_pod_ip_pool_grows() -> None:
         assert max(counts.values()) == 2, counts
         testbed.cilium.stop()
         testbed.cilium.start_process()
-        wait(lambda: "non-existing pool: default" in error(testbed.client.get(f"{NODES}/n0")), "the loss of the pool")
+        wait_until(
+            "the loss of the pool", lambda: "non-existing pool: default" in error(testbed.client.get(f"{NODES}/n0"))
+        )

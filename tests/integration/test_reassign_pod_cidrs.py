@@ -17,6 +17,7 @@ import yaml
 
 from harness import live_inventory, workload
 from harness.playbook import PlaybookRun, run_playbook
+from harness.waiting import wait_until
 from testbed import ControlPlaneSpec, HostSpec, Testbed, TestbedSpec
 from testbed.hosts import drift
 
@@ -49,8 +50,8 @@ def cluster() -> Iterator[Testbed]:
         testbed.client.patch("/api/v1/nodes/h1", {"spec": {"taints": [TAINT]}})
         drift.make_drifted(testbed, "h1", (FOREIGN,))
         workload.deploy(testbed)
-        workload.wait_until("the workload is ready", lambda: workload.workload_ready(testbed))
-        workload.wait_until("h1 runs a pod", lambda: workload.network_pods(testbed, "h1"))
+        wait_until("the workload is ready", lambda: workload.workload_ready(testbed))
+        wait_until("h1 runs a pod", lambda: workload.network_pods(testbed, "h1"))
         yield testbed
 
 
@@ -232,12 +233,12 @@ def test_repair_loses_nothing(cluster: Testbed, operator_kubeconfig: Path) -> No
     assert reborn.unschedulable, "the new Node object was schedulable when it was created"
 
     new_uid = {after["metadata"]["uid"]}
-    workload.wait_until(
+    wait_until(
         "the Lease is renewed by the new Node",
         lambda: owner_uids(cluster, "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/h1") == new_uid,
     )
     assert owner_uids(cluster, "/apis/storage.k8s.io/v1/csinodes/h1") == new_uid
-    workload.wait_until("the workload is ready again", lambda: workload.workload_ready(cluster))
+    wait_until("the workload is ready again", lambda: workload.workload_ready(cluster))
     assert_addresses_in_node_cidr(cluster, "h1")
     target = next(pod for pod in workload.network_pods(cluster, "h1"))
     assert workload.answers(cluster, "h2", target["status"]["podIP"])
@@ -288,9 +289,9 @@ def test_naive_sequence_of_the_runbook_loses(cluster: Testbed) -> None:
 
     for pod in cluster.client.list("/api/v1/namespaces/default/pods", params={"labelSelector": "app=web"}):
         cluster.client.delete(f"/api/v1/namespaces/default/pods/{pod['metadata']['name']}")
-    workload.wait_until("the workload says it is ready", lambda: workload.workload_ready(cluster))
+    wait_until("the workload says it is ready", lambda: workload.workload_ready(cluster))
     old_block = ipaddress.ip_network(before["spec"]["podCIDR"])
-    workload.wait_until(
+    wait_until(
         "a new pod runs on h2",
         lambda: [pod for pod in workload.network_pods(cluster, "h2") if pod["metadata"]["namespace"] == "default"],
     )
@@ -330,7 +331,7 @@ def test_playbook_mends_the_naive_state(
     assert cordoned.at - reborn[0].at < 1.0, "the Node was schedulable for longer than a moment"
     assert labels.items() <= after["metadata"]["labels"].items()
     assert not after["spec"].get("unschedulable") and not after["spec"].get("taints")
-    workload.wait_until("the workload is ready again", lambda: workload.workload_ready(cluster))
+    wait_until("the workload is ready again", lambda: workload.workload_ready(cluster))
     assert_addresses_in_node_cidr(cluster, "h2")
     for source, target in (("h1", "h2"), ("h2", "h1")):
         assert workload.answers(cluster, source, workload.network_pods(cluster, target)[0]["status"]["podIP"])
@@ -378,6 +379,6 @@ def test_failed_node_stays_cordoned_and_the_same_command_resumes(
     assert after["metadata"]["labels"] == before["metadata"]["labels"]
     assert TAINT in after["spec"]["taints"]
     assert holder(cluster) == "" and journal_of(cluster)["run"]["result"] == "stopped"
-    workload.wait_until("the workload is ready again", lambda: workload.workload_ready(cluster))
+    wait_until("the workload is ready again", lambda: workload.workload_ready(cluster))
     assert_addresses_in_node_cidr(cluster, "h1")
     assert audit(cluster.kubeconfig)["summary"]["critical"] == 0

@@ -15,7 +15,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cluster_
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_permissions import rules_of, run_permissions
 from harness.rolling_scene import Scene, assert_succeeded
-from harness.workload import wait_until
+from harness.waiting import wait_until
 
 pytestmark = [pytest.mark.testbed, pytest.mark.hosts, pytest.mark.long]
 

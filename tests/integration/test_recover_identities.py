@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from harness.waiting import wait_until
 from testbed import CiliumOperatorSpec, Testbed, TestbedSpec, operator_pods
 
 from .operator_scene import (
@@ -23,7 +24,6 @@ from .operator_scene import (
     raw,
     set_data,
     wait_operator,
-    wait_until,
 )
 
 pytestmark = [pytest.mark.testbed, pytest.mark.long, pytest.mark.once]

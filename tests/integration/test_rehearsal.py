@@ -9,7 +9,6 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from snapshots import rehearsal_clusters
@@ -20,6 +19,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal import co
 from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.bring_up import BroughtUp, bring_up
 from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.plane import programs
 from harness.playbook import command, environment, run_playbook
+from harness.waiting import wait_until
 from testbed import KwokSpec, Testbed, TestbedSpec, binaries
 
 pytestmark = pytest.mark.testbed
@@ -44,14 +44,6 @@ def run(argv: Sequence[str], environ_update: Mapping[str, str] | None = None) ->
         argv, env={**os.environ, **(environ_update or {})}, capture_output=True, text=True, check=False
     )
     return done.returncode, done.stdout, done.stderr
-
-
-def wait(condition: Callable[[], Any], what: str, seconds: float = 60) -> None:
-    """Wait until it holds."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"not within {seconds} s: {what}"
-        time.sleep(0.1)
 
 
 def running_in(folder: Path) -> list[str]:
@@ -80,7 +72,7 @@ def copy(tmp_path: Path) -> Iterator[Callable[[str], BroughtUp]]:
     yield up
     control_plane.end(str(folder), run)
     assert not folder.exists()
-    wait(lambda: not running_in(folder), "everything has ended", 10)
+    wait_until("everything has ended", lambda: not running_in(folder))
 
 
 @pytest.mark.parametrize(
@@ -134,7 +126,7 @@ def test_playbooks_on_a_copy(tmp_path: Path) -> None:
 
 
 def _wait_for_file(path: Path) -> None:
-    wait(path.exists, f"it is in the middle ({path.name})", 180)
+    wait_until(f"it is in the middle ({path.name})", path.exists, 180)
 
 
 def test_kill_leaves_nothing(tmp_path: Path) -> None:
@@ -162,7 +154,7 @@ def test_kill_leaves_nothing(tmp_path: Path) -> None:
             assert (work / "rehearsal").exists()
             ended = run_playbook("podnet.upkeep.rehearse", variables={**variables, "rehearse_state": "absent"})
             assert ended.returncode == 0, ended.output
-        wait(lambda: not (work / "rehearsal").exists() and not running_in(work), "everything has ended", 20)
+        wait_until("everything has ended", lambda: not (work / "rehearsal").exists() and not running_in(work))
 
 
 @pytest.mark.long
@@ -185,7 +177,9 @@ def test_a_live_cluster(tmp_path: Path) -> None:
             {"metadata": {"name": "web"}, "spec": {"minAvailable": 3, "selector": {"matchLabels": labels}}},
         )
         pods = "/api/v1/namespaces/default/pods"
-        wait(lambda: sum(one["status"].get("phase") == "Running" for one in testbed.client.list(pods)) == 3, "pods run")
+        wait_until(
+            "pods run", lambda: sum(one["status"].get("phase") == "Running" for one in testbed.client.list(pods)) == 3
+        )
         node = testbed.client.list(pods)[0]["spec"]["nodeName"]
         before = testbed.client.list("/api/v1/nodes"), testbed.client.list(pods)
         variables = {

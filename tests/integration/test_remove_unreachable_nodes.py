@@ -10,8 +10,7 @@ from __future__ import annotations
 import datetime
 import os
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.removal_
     make_removal_plan,
 )
 from harness.playbook import PlaybookRun, run_playbook
+from harness.waiting import wait_until
 from testbed import ControlPlaneSpec, KwokSpec, Testbed, TestbedSpec, objects
 
 from .observers import untouched_cluster
@@ -41,15 +41,6 @@ TAINT = "node.kubernetes.io/out-of-service"
 def now() -> str:
     """Now, as a kubelet writes it."""
     return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def wait_until(what: str, probe: Callable[[], Any], seconds: float = 40) -> Any:
-    """The first answer that is true."""
-    end = time.monotonic() + seconds
-    while not (answer := probe()):
-        assert time.monotonic() < end, f"not within {seconds:.0f} s: {what}"
-        time.sleep(0.2)
-    return answer
 
 
 class Kubelet:

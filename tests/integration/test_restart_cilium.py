@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from harness.waiting import wait_until
 from testbed import CiliumOperatorSpec, KwokSpec, Testbed, TestbedSpec, objects
 
-from .operator_scene import PODS, data, play, set_data, wait_operator, wait_until
+from .operator_scene import PODS, data, play, set_data, wait_operator
 
 pytestmark = [pytest.mark.testbed, pytest.mark.long, pytest.mark.once]
 

@@ -21,6 +21,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeC
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster import live
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_manager import settings_from_options
 from harness import workload
+from harness.waiting import wait_until
 from testbed import ControlPlaneSpec, HostSpec, Testbed, TestbedSpec, objects, processes
 from testbed.hosts import drift
 
@@ -39,7 +40,7 @@ def testbed() -> Iterator[Testbed]:
     spec = TestbedSpec(f"sandbox-{os.getpid()}", control_plane, hosts=(HostSpec("h1"),))
     with Testbed.up(spec) as made:
         workload.deploy(made, replicas=1)
-        workload.wait_until("a pod runs", lambda: workload.network_pods(made, "h1"))
+        wait_until("a pod runs", lambda: workload.network_pods(made, "h1"))
         yield made
 
 
@@ -74,7 +75,7 @@ def failing_pod(testbed: Testbed, name: str, text: str) -> None:
 
 def wait(what: str, condition: Callable[[], Any]) -> None:
     """As in the harness; a minute."""
-    workload.wait_until(what, condition, seconds=60)
+    wait_until(what, condition)
 
 
 def test_bridge_of_an_earlier_pod_cidr(testbed: Testbed) -> None:

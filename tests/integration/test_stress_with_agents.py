@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
+from harness.waiting import wait_until
 from testbed import CiliumOperatorSpec, KwokSpec, Testbed, TestbedSpec
 from testbed.client import Client, ServerError
 from testbed.objects import AGENT_NODE, OPERATOR_NODE
 
-from .operator_scene import wait_until
 from .test_stress_identities import IDENTITIES, PREFIX, objects, play
 
 pytestmark = [pytest.mark.testbed, pytest.mark.long, pytest.mark.once]

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from harness import workload
+from harness.waiting import wait_until
 from testbed import ControlPlaneSpec, HostSpec, Testbed, TestbedSpec, binaries, paths, processes, remove_orphans
 from testbed.hosts import base, cgroups, drift, guest, images, network
 from testbed.hosts.mounts import mount_points_below
@@ -106,7 +107,7 @@ def pair() -> Iterator[Pair]:
     with Testbed.up(TestbedSpec(unique("pair"), dual_stack(), hosts=(HostSpec("h1"), HostSpec("h2")))) as testbed:
         seconds = time.monotonic() - started
         workload.deploy(testbed)
-        workload.wait_until("the workload is ready", lambda: workload.workload_ready(testbed))
+        wait_until("the workload is ready", lambda: workload.workload_ready(testbed))
         yield Pair(testbed, seconds, before)
 
 
@@ -130,9 +131,9 @@ def ready(testbed: Testbed) -> set[str]:
     }
 
 
-def test_two_hosts_are_ready_within_a_minute(pair: Pair) -> None:
+def test_two_hosts_are_ready(pair: Pair, record_property: Callable[[str, object], None]) -> None:
     """Control plane and hosts together, with real kubelets that know which machine they run on."""
-    assert pair.seconds < 60
+    record_property("seconds", round(pair.seconds, 1))
     assert ready(pair.testbed) == {"h1", "h2"}
     seen = set()
     for host in pair.testbed.hosts.values():
@@ -203,15 +204,15 @@ def test_routes_follow_the_nodes(pair: Pair) -> None:
     client.create("/api/v1/nodes", body)
     status = {"status": {"addresses": [{"type": "InternalIP", "address": address}]}}
     client.patch("/api/v1/nodes/elsewhere/status", status)
-    workload.wait_until("it has a block", lambda: client.get("/api/v1/nodes/elsewhere")["spec"].get("podCIDRs"))
+    wait_until("it has a block", lambda: client.get("/api/v1/nodes/elsewhere")["spec"].get("podCIDRs"))
     route = f"{pod_cidrs(pair.testbed, 'elsewhere')[0]} {address}"
-    workload.wait_until("h1 has its route", lambda: route in routes(), seconds=10)
+    wait_until("h1 has its route", lambda: route in routes())
     record = processes.read(pair.testbed.directory, "route-sync")
     assert record is not None
     processes.stop(pair.testbed.directory, "route-sync", number=signal.SIGKILL)
     client.delete("/api/v1/nodes/elsewhere")
     processes.start(pair.testbed.directory, "route-sync", record.argv, cwd=TESTS)
-    workload.wait_until("h1 has it no more", lambda: route not in routes(), seconds=10)
+    wait_until("h1 has it no more", lambda: route not in routes())
     assert f"{pod_cidrs(pair.testbed, 'h2')[0]} {address}" in routes()
 
 
@@ -247,7 +248,7 @@ def test_second_testbed_with_a_host_shares_nothing(pair: Pair) -> None:
         # made drifted beside the first one, its pods get what an administrator once chose
         drift.make_drifted(beside, "h1", ("10.201.7.0/24", "fd00:201:7::/64"))
         workload.deploy(beside, replicas=1)
-        workload.wait_until("a pod runs", lambda: workload.network_pods(beside, "h1"))
+        wait_until("a pod runs", lambda: workload.network_pods(beside, "h1"))
         for pod in workload.network_pods(beside, "h1"):
             assert str(addresses_of(pod)[0]).startswith("10.201.7.")
             assert str(addresses_of(pod)[1]).startswith("fd00:201:7:")
@@ -319,9 +320,9 @@ def test_kill_of_the_owner_leaves_nothing(moment: Callable[[Path], bool], also_g
     )
     owner = subprocess.Popen([sys.executable, "-c", script, name], cwd=TESTS, start_new_session=True)
     try:
-        workload.wait_until("the folder is there", directory.exists)
+        wait_until("the folder is there", directory.exists)
         index = paths.index_of(directory)
-        workload.wait_until("the moment has come", lambda: owner.poll() is not None or moment(directory))
+        wait_until("the moment has come", lambda: owner.poll() is not None or moment(directory))
         assert owner.poll() is None, "the owner ended by itself"
         if also_guest:
             record = processes.read(directory, guest.record_name("h1"))
@@ -329,5 +330,5 @@ def test_kill_of_the_owner_leaves_nothing(moment: Callable[[Path], bool], also_g
     finally:
         owner.kill()
         owner.wait()
-    workload.wait_until("a run has removed it", lambda: remove_orphans() or not directory.exists(), seconds=30)
-    workload.wait_until("nothing is left", lambda: remains(directory, index, ["h1"]) == [], seconds=10)
+    wait_until("a run has removed it", lambda: remove_orphans() or not directory.exists())
+    wait_until("nothing is left", lambda: remains(directory, index, ["h1"]) == [])

@@ -31,6 +31,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.rollout 
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.rollout_pods import WaitSettings, Workload
 from harness.identity_cluster import PODS as DEFAULT_PODS
 from harness.identity_cluster import pod
+from harness.waiting import wait_until
 from testbed import CiliumOperatorSpec, KwokSpec, Testbed, TestbedSpec, objects, processes
 
 from .operator_scene import (
@@ -45,7 +46,6 @@ from .operator_scene import (
     raw,
     set_data,
     wait_operator,
-    wait_until,
 )
 from .test_restart_cilium import agents
 
@@ -279,7 +279,7 @@ def managed() -> Iterator[Testbed]:
                 "spec": selector,
             },
         )
-        wait_until("the identities of thirteen sets of labels", lambda: len(made.client.list(IDENTITIES)) == 13, 90)
+        wait_until("the identities of thirteen sets of labels", lambda: len(made.client.list(IDENTITIES)) == 13)
         yield made
 
 
@@ -310,7 +310,7 @@ def test_another_label_filter_there_and_back(managed: Testbed) -> None:
     assert middle != old and agents(managed)["a1"] != agent["a1"]
     for one in managed.client.list(IDENTITIES):
         managed.client.delete(f"{IDENTITIES}/{one['metadata']['name']}")
-    wait_until("the operator makes them anew", lambda: len(managed.client.list(IDENTITIES)) >= 2, 90)
+    wait_until("the operator makes them anew", lambda: len(managed.client.list(IDENTITIES)) >= 2)
     time.sleep(3)
     assert len(managed.client.list(IDENTITIES)) == 2 and "k8s:job" not in security_labels(managed)
 

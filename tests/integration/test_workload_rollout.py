@@ -22,9 +22,8 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.rollout_
     RolloutError,
     what_is_missing,
 )
+from harness.waiting import wait_until
 from testbed import KwokSpec, Testbed, TestbedSpec, binaries, objects, processes
-
-from .operator_scene import wait_until
 
 pytestmark = [pytest.mark.testbed, pytest.mark.once]
 

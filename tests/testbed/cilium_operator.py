@@ -42,7 +42,7 @@ class CiliumOperator:
             client.apply(path, made)
         self.start_process()
 
-    def wait_ready(self, seconds: float = 60) -> None:
+    def wait_ready(self, seconds: float = 180) -> None:
         """Wait until the operator has registered its CRDs, one a second; then it starts its GC and IPAM.
 
         Raises TimeoutError with the end of its log when it has not after `seconds`.

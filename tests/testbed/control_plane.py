@@ -86,7 +86,7 @@ class ControlPlane:
             if component == "kube-apiserver":
                 self.wait_ready()
 
-    def wait_usable(self, seconds: float = 30) -> None:
+    def wait_usable(self, seconds: float = 180) -> None:
         """Wait for the controller-manager: no pod can be created before it has made the namespace's service account.
 
         Raises TimeoutError with the end of its log after `seconds`.
@@ -110,7 +110,7 @@ class ControlPlane:
         """Stop one component."""
         processes.stop(self.run_dir, component)
 
-    def wait_ready(self, seconds: float = 60) -> None:
+    def wait_ready(self, seconds: float = 180) -> None:
         """Poll /readyz until it says ok; TimeoutError after `seconds`."""
         client = Client(self.kubeconfig)
         end = time.monotonic() + seconds

@@ -154,7 +154,7 @@ class EtcdCluster(EtcdRequests):
         if record is None or not processes.send(record, number):
             raise RuntimeError(f"{name} does not run")
 
-    def wait_healthy(self, seconds: float = 30) -> None:
+    def wait_healthy(self, seconds: float = 180) -> None:
         """Wait until every member says that it is healthy; TimeoutError with the end of a log."""
         end = time.monotonic() + seconds
         for name in self.names:
@@ -163,7 +163,7 @@ class EtcdCluster(EtcdRequests):
                     raise TimeoutError(f"{name} is not healthy: {processes.tail(self.directory, name)}")
                 time.sleep(0.05)
 
-    def wait_answering(self, seconds: float = 30) -> None:
+    def wait_answering(self, seconds: float = 180) -> None:
         """Wait until every member takes part in decisions, whatever alarms there are; TimeoutError."""
         end = time.monotonic() + seconds
         for name in self.names:

@@ -99,7 +99,7 @@ class Prometheus:
             job("audit", f"127.0.0.1:{self._port(_FILES)}", metrics_path=f"/{METRICS_FILE}"),
         ]
 
-    def start(self, seconds: float = 20) -> None:
+    def start(self, seconds: float = 180) -> None:
         """Start it, and what serves the file; wait until it is ready."""
         self.metrics_file.parent.mkdir(parents=True, exist_ok=True)
         often = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}

@@ -50,7 +50,7 @@ def start_all(testbed: Testbed) -> None:
         wait_registered(testbed, name)
 
 
-def wait_registered(testbed: Testbed, name: str, *, uid_not: str = "", seconds: float = 120) -> None:
+def wait_registered(testbed: Testbed, name: str, *, uid_not: str = "", seconds: float = 180) -> None:
     """Wait until the Node of a host is Ready (and not the object with uid `uid_not`); TimeoutError after `seconds`."""
     end = time.monotonic() + seconds
     while True:

@@ -21,7 +21,7 @@ rm -rf /var/lib/cni/networks/* /var/lib/cni/results/* /etc/cni/net.d/10-containe
 """
 
 
-def _poll(what: str, condition: Callable[[], object], seconds: float = 60) -> None:
+def _poll(what: str, condition: Callable[[], object], seconds: float = 180) -> None:
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:

@@ -109,7 +109,7 @@ class Host:
         values = {key: tuple(value) for key, value in json.loads(done.stdout).items()}
         return HostFacts(**values)
 
-    def wait_ready(self, seconds: float = 60) -> None:
+    def wait_ready(self, seconds: float = 180) -> None:
         """Wait until SSH answers.
 
         Raises TimeoutError after `seconds`, and HostError as soon as the guest has ended, each with its last words.
