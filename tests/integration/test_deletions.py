@@ -46,6 +46,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.maintena
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_permission import RunPermission
 from harness.fault_proxy import FaultProxy
 from harness.playbook import run_playbook
+from harness.waiting import wait_until
 from testbed import CiliumOperatorSpec, ControlPlaneSpec, Testbed, TestbedSpec
 
 pytestmark = pytest.mark.testbed
@@ -251,13 +252,18 @@ def test_the_switch_of_a_run_is_heard_within_a_batch(testbed: Testbed, first: in
     holder = run.start()["holder"]
     permission = RunPermission(client, RunOptions("clean-identities", "kube-system", holder))
     path = "/api/v1/namespaces/kube-system/configmaps/podnet-upkeep-clean-identities"
-    switch = threading.Timer(1.0, lambda: testbed.client.patch(path, {"data": {"stop": "true"}}))
+
+    def set_stop() -> None:
+        wait_until("ten are deleted", lambda: len(there(testbed)) <= 90)
+        testbed.client.patch(path, {"data": {"stop": "true"}})
+
+    switch = threading.Thread(target=set_stop)
     switch.start()
     limits = DeletionLimits(batch_size=100, rate=20)
     result, content = delete(client, plan(client), tmp_path, limits=limits, heartbeat=permission)
     switch.join()
     assert "The switch stop is set" in result.stopped
-    assert 10 <= len(result.deleted) <= 75
+    assert 10 <= len(result.deleted) < 100
     assert len(there(testbed)) == result.remaining
     require_truth(testbed, content)
     testbed.client.patch(path, {"data": {"stop": "false"}})
