@@ -1,9 +1,10 @@
 #!/bin/sh
-# Installs the Debian packages that tests on real hosts, and ansible-rulebook, need, where this is possible and something is missing.
+# Installs the Debian packages that tests on real hosts, of shell scripts, and of ansible-rulebook need, where this is possible and something is missing.
 set -eu
 missing=""
 for pair in systemd-nspawn:systemd-container debootstrap:debootstrap ip:iproute2 ssh:openssh-client \
-    ssh-keygen:openssh-client git:git nsenter:util-linux shellcheck:shellcheck prometheus:prometheus; do
+    ssh-keygen:openssh-client git:git nsenter:util-linux shellcheck:shellcheck prometheus:prometheus \
+    mawk:mawk gawk:gawk original-awk:original-awk busybox:busybox; do
   command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair##*:}"
 done
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"

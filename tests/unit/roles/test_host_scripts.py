@@ -1,12 +1,16 @@
-"""The scripts that the role runs on hosts, in the shell that most of them have as /bin/sh."""
+"""The scripts that the role runs on hosts, in the shell that most of them have as /bin/sh, with each kind of awk, and with
+busybox for everything.
+"""
 
 from __future__ import annotations
 
 import itertools
 import json
 import os
+import shutil
 import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +22,41 @@ FILES = Path(__file__).parents[3] / "roles/reassign_pod_cidrs/files"
 NOTHING = {"SANDBOXES": "", "LINKS": "", "FOLDERS": "", "FILES": "", "CRICTL": "false"}
 
 
-def run(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a script as the role does."""
-    text = (FILES / script).read_text(encoding="utf-8")
-    path = "/usr/sbin:/usr/bin:/sbin:/bin"
-    return subprocess.run(
-        ["/bin/sh", "-c", text],
-        env={"PATH": path, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+SYSTEM = "/usr/sbin:/usr/bin:/sbin:/bin"
+AWKS = ("mawk", "gawk", "original-awk")  # tests/tools/prerequisites.sh installs what is missing
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def test_any_machine_can_be_read(tmp_path: Path) -> None:
+@pytest.fixture(scope="module", params=[*AWKS, "busybox"])
+def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Runs a script as the role does, on a host with these programs."""
+    program = shutil.which(request.param, path=SYSTEM)
+    if program is None:
+        pytest.skip(f"{request.param} is not installed")
+    folder = tmp_path_factory.mktemp("programs")
+    shell = "/bin/sh"
+    if request.param == "busybox":
+        subprocess.run([program, "--install", "-s", str(folder)], check=True, timeout=60)
+        shell = str(folder / "sh")
+    else:
+        (folder / "awk").symlink_to(program)
+
+    def run(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        text = (FILES / script).read_text(encoding="utf-8")
+        before = f"{environment.pop('PATH')}:" if "PATH" in environment else ""
+        return subprocess.run(
+            [shell, "-c", text],
+            env={"PATH": f"{before}{folder}:{SYSTEM}", **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    return run
+
+
+def test_any_machine_can_be_read(run: Run, tmp_path: Path) -> None:
     """Also one without kubelet and crictl; certificates and configurations are read, keys and tokens are not printed."""
     config = tmp_path / "config.yaml"
     config.write_text("kind: KubeletConfiguration\nregisterNode: false\n", encoding="utf-8")
@@ -94,7 +118,7 @@ UnitFileState=enabled
 """
 
 
-def test_units_in_one_question(tmp_path: Path) -> None:
+def test_units_in_one_question(run: Run, tmp_path: Path) -> None:
     """Each keeps what is said about it, and of the process of one its arguments are read; no answer is no unit."""
     sleeping = ["sh", "-c", "sleep 60; :", "kubelet", "--node-name=w1", "--token=c2VjcmV0", "--register-node=false"]
     process = subprocess.Popen(sleeping, start_new_session=True)
@@ -103,7 +127,7 @@ def test_units_in_one_question(tmp_path: Path) -> None:
         program.write_text(f"#!/bin/sh\ncat <<END\n{UNITS.format(pid=process.pid)}END\n", "utf-8")
         program.chmod(0o755)
         nothing = dict.fromkeys(("CONFIGS", "CERTIFICATES", "KUBECONFIGS", "CONTAINERD", "CNI_DIRS", "DISKS"), "")
-        asked = {**nothing, "UNITS": "kubelet k3s-agent k0sworker", "CRICTL": "", "PATH": f"{tmp_path}:/usr/bin:/bin"}
+        asked = {**nothing, "UNITS": "kubelet k3s-agent k0sworker", "CRICTL": "", "PATH": str(tmp_path)}
         done = run("read_host.sh", **asked)
         program.write_text("#!/bin/sh\nexit 1\n", "utf-8")
         silent = run("read_host.sh", **asked)
@@ -131,7 +155,7 @@ def leavings(tmp_path: Path) -> tuple[Path, Path]:
 
 
 @pytest.mark.parametrize("mode", ["plan", "apply"])
-def test_cleaning(mode: str, tmp_path: Path) -> None:
+def test_cleaning(mode: str, run: Run, tmp_path: Path) -> None:
     """Each thing is printed; only `apply` removes it, and the folder itself stays."""
     folder, file = leavings(tmp_path)
     environment = {**NOTHING, "MODE": mode, "FOLDERS": f"{folder} /nowhere/else", "FILES": str(file)}
@@ -144,7 +168,7 @@ def test_cleaning(mode: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/etc", "relative/path", "/var/lib/../..", "/var/../etc/x"])
-def test_paths_that_are_too_much(path: str, tmp_path: Path) -> None:
+def test_paths_that_are_too_much(path: str, run: Run, tmp_path: Path) -> None:
     """Nothing at all is removed when one of them is such a path."""
     folder, file = leavings(tmp_path)
     done = run("clean_host.sh", **{**NOTHING, "MODE": "apply", "FOLDERS": f"{folder} {path}", "FILES": str(file)})
@@ -152,7 +176,7 @@ def test_paths_that_are_too_much(path: str, tmp_path: Path) -> None:
     assert file.exists() and list(folder.iterdir())
 
 
-def test_sandboxes_that_stay_end_it(tmp_path: Path) -> None:
+def test_sandboxes_that_stay_end_it(run: Run, tmp_path: Path) -> None:
     """crictl fails: the files that CNI needs for another try are kept."""
     folder, file = leavings(tmp_path)
     environment = {**NOTHING, "MODE": "apply", "SANDBOXES": "all", "FOLDERS": str(folder), "FILES": str(file)}
@@ -187,7 +211,7 @@ SANDBOXES = [
 
 
 @pytest.mark.parametrize("form", ["lines", "one-line", "none"])
-def test_sandboxes_of_static_pods_stay(form: str, tmp_path: Path) -> None:
+def test_sandboxes_of_static_pods_stay(form: str, run: Run, tmp_path: Path) -> None:
     """Nobody but the kubelet that is stopped would start them again; whatever annotations say, the others go."""
     items = [] if form == "none" else SANDBOXES
     (tmp_path / "pods").write_text(json.dumps({"items": items}, indent=None if form == "one-line" else 2), "utf-8")
