@@ -22,6 +22,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.etcd_members
     parse_status,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations import etcd_snapshot
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_door import (
     EtcdCredentials,
     EtcdDoor,
@@ -107,6 +108,12 @@ class EtcdCluster:
             else:
                 low = middle
         return high if low else 0
+
+    def take_snapshot(
+        self, member: Member, folder: str, name: str, heartbeat: Callable[[], None]
+    ) -> etcd_snapshot.Snapshot:
+        """Stream the database of a member to this machine. Raises EtcdError, InputError, RefusedError."""
+        return etcd_snapshot.take(self, member, folder, name, heartbeat)
 
     # -- acting --------------------------------------------------------------------------------------------------
 

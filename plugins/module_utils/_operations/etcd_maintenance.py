@@ -9,10 +9,11 @@ Nothing is kept about where a run stopped: what is left to do is seen in the etc
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import functools
 import typing as t
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
@@ -33,20 +34,24 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.etcd_members
     member_name,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import RefusedError, UpkeepError
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations import etcd_snapshot
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_cluster import EtcdCluster
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_access import EtcdAccess
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_errors import EtcdError
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.waiting import Clock, Pending, wait_for
 
 Step = dict[str, t.Any]
 _GOES_ON = "What is done is done; the same command goes on with the rest."
+DONE, NOT_WORTH_IT, LEADS = "done", "not worth it", "leads"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to go about it; seconds. An empty ``snapshot_dir`` means that none is taken."""
+    """How to go about it; seconds. An empty ``snapshot_dir`` means that none is taken.
+
+    ``snapshot_member`` is the ID of the member it is taken of; 0: of a follower that has everything.
+    """
 
     snapshot_dir: str = ""
+    snapshot_member: int = 0
     compact_timeout: float = 600
     defragment_timeout: float = 600
     member_timeout: float = 300
@@ -79,7 +84,7 @@ class Guards:
 class EtcdMaintenance:
     """One run against one etcd."""
 
-    def __init__(self, cluster: EtcdCluster, limits: Limits, settings: Settings, guards: Guards | None = None) -> None:
+    def __init__(self, cluster: EtcdAccess, limits: Limits, settings: Settings, guards: Guards | None = None) -> None:
         self._cluster = cluster
         self._limits = limits
         self._settings = settings
@@ -103,15 +108,58 @@ class EtcdMaintenance:
 
         Raises MaintenanceStoppedError, which names what is done, for everything that goes wrong.
         """
-        try:
+        self.begin(before, chosen.compact_to)
+        with self._stopping():
+            self._defragment_all(chosen)
+        if chosen.disarm:
+            self.end(before)
+        with self._stopping():
+            return self._steps, self._cluster.picture()
+
+    # -- the same in parts, for who visits one member after the other ----------------------------------------------
+
+    def begin(self, before: Picture, compact_to: int) -> list[Step]:
+        """Snapshot and compaction; all steps until now. Raises MaintenanceStoppedError."""
+        with self._stopping():
             if self._settings.snapshot_dir:
                 self._snapshot(before)
-            if chosen.compact_to:
-                self._compact(chosen.compact_to)
-            self._defragment_all(chosen)
-            if chosen.disarm:
-                self._disarm(before)
-            return self._steps, self._cluster.picture()
+            if compact_to:
+                self._compact(compact_to)
+        return self._steps
+
+    def visit(self, identifier: int, left: Collection[int], done: list[int], *, urgent: bool) -> str:
+        """Defragment one member: ``done``, ``not worth it``, or ``leads``, which is not begun while others are ``left``.
+
+        Raises MaintenanceStoppedError.
+        """
+        with self._stopping():
+            picture = self._healthy("the next member")
+            member = next((one for one in picture.members if one.identifier == identifier), None)
+            if member is None:
+                raise RefusedError(f"Member {member_name(identifier)} is in this etcd no more.")
+            if not worth_it(member, self._limits, urgent):
+                return NOT_WORTH_IT
+            others = [one for one in picture.members if one.identifier in left and one.identifier != identifier]
+            if member.leads and any(worth_it(one, self._limits, urgent) for one in others):
+                return LEADS
+            self._visit(picture, member, done)
+        return DONE
+
+    def end(self, before: Picture) -> list[Step]:
+        """Disarm NOSPACE where there is room again; all steps until now. Raises MaintenanceStoppedError."""
+        with self._stopping():
+            self._disarm(before)
+        return self._steps
+
+    @property
+    def steps(self) -> list[Step]:
+        """What is done until now."""
+        return self._steps
+
+    @contextlib.contextmanager
+    def _stopping(self) -> Iterator[None]:
+        try:
+            yield
         except MaintenanceStoppedError:
             raise
         except UpkeepError as error:
@@ -124,11 +172,13 @@ class EtcdMaintenance:
         newest = max(one.status.revision for one in picture.answering if one.status)
         # the leader has enough to do; a follower that has everything will do
         candidates = [one for one in picture.answering if one.status and one.status.revision == newest]
+        wanted = self._settings.snapshot_member
+        candidates = [one for one in picture.answering if one.identifier == wanted] or candidates
         member = min(candidates, key=lambda one: (one.leads, one.title))
         stamp = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
         name = f"etcd-{member_name(self._cluster.cluster)}-{newest}-{stamp}.db"
         self._guards.progress(f"snapshot of member {member.title}")
-        taken = etcd_snapshot.take(self._cluster, member, self._settings.snapshot_dir, name, self._guards.heartbeat)
+        taken = self._cluster.take_snapshot(member, self._settings.snapshot_dir, name, self._guards.heartbeat)
         self._steps.append(
             {
                 "step": "snapshot",
@@ -163,11 +213,14 @@ class EtcdMaintenance:
             left.discard(member.identifier)
             if not worth_it(member, self._limits, chosen.urgent):
                 continue
-            self._may_go_on(f"member {member.title}")
-            if member.leads and self._settings.move_leader and len(picture.voters) > 1:
-                self._move_leader(picture, member, done)
-            self._defragment(member)
+            self._visit(picture, member, done)
             done.append(member.identifier)
+
+    def _visit(self, picture: Picture, member: Member, done: list[int]) -> None:
+        self._may_go_on(f"member {member.title}")
+        if member.leads and self._settings.move_leader and len(picture.voters) > 1:
+            self._move_leader(picture, member, done)
+        self._defragment(member)
 
     def _defragment(self, member: Member) -> None:
         before = member.status.size if member.status else 0

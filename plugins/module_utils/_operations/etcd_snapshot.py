@@ -14,14 +14,14 @@ import os
 import shutil
 import struct
 import tempfile
+import typing as t
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.etcd_maintenance_plan import in_words
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.etcd_members import Member
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError, RefusedError
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_cluster import EtcdCluster
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_door import decoded
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_door import EtcdDoor, decoded
 
 _DIGEST = hashlib.sha256().digest_size
 # bbolt writes this into its first page, 16 bytes after the header of the page
@@ -40,8 +40,16 @@ class Snapshot:
     member: str
 
 
+class Doors(t.Protocol):
+    """An etcd whose members are reached through their gateways."""
+
+    def door_of(self, member: Member) -> EtcdDoor:
+        """The way to exactly this member."""
+        raise NotImplementedError
+
+
 def take(
-    cluster: EtcdCluster,
+    cluster: Doors,
     member: Member,
     folder: str,
     name: str,
@@ -53,13 +61,13 @@ def take(
     is not complete or not sound, EtcdError.
     """
     folder = os.path.abspath(os.path.expanduser(folder))
-    handle, temporary = _begin(folder, name, member.status.size if member.status else 0)
+    handle, temporary = begin(folder, name, member.status.size if member.status else 0)
     try:
         with os.fdopen(handle, "wb") as file:
             size, digest = _receive(cluster, member, file.write, heartbeat)
             file.flush()
             os.fsync(file.fileno())
-        _check(temporary, size, digest, member)
+        check(temporary, size, digest, member)
         path = os.path.join(folder, name)
         os.replace(temporary, path)
     except OSError as error:
@@ -73,7 +81,8 @@ def take(
     return Snapshot(path, size, digest.hex(), member.title)
 
 
-def _begin(folder: str, name: str, needed: int) -> tuple[int, str]:
+def begin(folder: str, name: str, needed: int) -> tuple[int, str]:
+    """(handle, path) of a new file in ``folder``, mode 0600, for ``needed`` bytes. Raises InputError."""
     # of this etcd: etcd-CLUSTER
     prefix = f".{'-'.join(name.split('-')[:2])}-"
     try:
@@ -95,7 +104,7 @@ def _begin(folder: str, name: str, needed: int) -> tuple[int, str]:
 
 
 def _receive(
-    cluster: EtcdCluster, member: Member, write: Callable[[bytes], int], heartbeat: Callable[[], None] | None
+    cluster: Doors, member: Member, write: Callable[[bytes], int], heartbeat: Callable[[], None] | None
 ) -> tuple[int, bytes]:
     """Write the stream down; (bytes, SHA-256 of all but the last 32 of them)."""
     digest, size, held = hashlib.sha256(), 0, b""
@@ -111,7 +120,11 @@ def _receive(
     return size, digest.digest() if digest.digest() == held else b""
 
 
-def _check(path: str, size: int, digest: bytes, member: Member) -> None:
+def check(path: str, size: int, digest: bytes, member: Member) -> None:
+    """Require a whole database: ``size`` bytes came, and ``digest`` is empty where the SHA-256 at their end is another one.
+
+    Raises RefusedError.
+    """
     with open(path, "rb") as file:
         start = file.read(_MAGIC_AT + 4)
     if size <= _DIGEST or os.path.getsize(path) != size:
