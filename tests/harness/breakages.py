@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from . import faults
-from .interruptions import loud_steps, reaches_cluster
-from .journey import Fault
+from .interruptions import every_loud_step, loud_steps, reaches_cluster
+from .journey import Fault, Leg
 from .static_pods import wait_controllers
 from .stepped_run import Step
 
@@ -32,3 +34,15 @@ def steps_of_fault(fault: Fault) -> list[Step]:
         return [step for step in steps if reaches_cluster(step)]
     on_host = [step for step in steps if not reaches_cluster(step)]
     return steps[steps.index(on_host[0]) :] if fault is REBOOT else on_host
+
+
+def legs_of_fault(fault: Fault) -> list[Leg]:
+    """The fault in each of these steps, each time that one run comes to it."""
+    steps = set(steps_of_fault(fault))
+    times: Counter[Step] = Counter()
+    legs = []
+    for step in every_loud_step():
+        times[step] += 1
+        if step in steps:
+            legs.append(Leg(step, fault, time=times[step]))
+    return legs

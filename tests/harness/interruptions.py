@@ -37,7 +37,12 @@ def loud_steps() -> list[Step]:
 
     A file that is included twice counts once: the first time is the one that is interrupted.
     """
-    return list(dict.fromkeys(step for step in steps_of(ROLE, "main.yml") if step.action not in QUIET))
+    return list(dict.fromkeys(every_loud_step()))
+
+
+def every_loud_step() -> list[Step]:
+    """The same with each time that a file is included."""
+    return [step for step in steps_of(ROLE, "main.yml") if step.action not in QUIET]
 
 
 def loud_steps_of_controller() -> list[Step]:

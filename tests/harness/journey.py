@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -41,16 +42,25 @@ class Fault:
 
 @dataclass(frozen=True)
 class Leg:
-    """What happens at one step: a kill of the command there, a kill while it waits there (`hold`), or a fault."""
+    """What happens at one step: a kill of the command there, a kill while it waits there (`hold`), or a fault.
+
+    At its `time` in one run, for a step that a run comes to more than once.
+    """
 
     step: Step
     what: Kill | Hold | Fault
     tree: bool = False
+    time: int = 1
+
+    def is_at(self, step: Step, time: int) -> bool:
+        """Whether a run that begins a step for that time is at this one."""
+        return step == self.step and time >= self.time
 
     def __str__(self) -> str:
         name = f"kill, {self.what.place}" if isinstance(self.what, Kill) else self.what.name
         how = "" if isinstance(self.what, Fault) else f", {'everything' if self.tree else 'main process'}"
-        return f"{self.step}: {name}{how}"
+        again = "" if self.time == 1 else f" (time {self.time})"
+        return f"{self.step}{again}: {name}{how}"
 
 
 @dataclass
@@ -58,6 +68,7 @@ class _Turn:
     """One run of the command: what has happened in it, and what has to be mended behind it."""
 
     fired: list[Leg] = field(default_factory=list)
+    begun: Counter[Step] = field(default_factory=Counter)
     cleanup: list[Callable[[], object]] = field(default_factory=list)
     mending: threading.Thread | None = None
     lasting: Callable[[], object] | None = None
@@ -117,11 +128,13 @@ class Journey:
         if run.killed_at is not None or host != self._host:
             return
         last = turn.fired[-1] if turn.fired else None
+        if event.kind == "start":
+            turn.begun[event.step] += 1
         if event.kind == "end" and last is not None and event.step == last.step:
             if isinstance(last.what, Kill):
                 run.kill(tree=last.tree)  # before its n-th write it has ended
             assert not isinstance(last.what, Hold), f"{last}: the step did not wait, nothing was proved\n{self}"
-        elif event.kind == "start" and self._waiting and event.step == self._waiting[0].step:
+        elif event.kind == "start" and self._waiting and self._waiting[0].is_at(event.step, turn.begun[event.step]):
             if turn.lasting is not None and isinstance(self._waiting[0].what, Fault):
                 return
             turn.mend()

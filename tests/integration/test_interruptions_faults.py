@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from harness.breakages import FAULTS, LINK, steps_of_fault
-from harness.journey import Fault, Journey, Leg
+from harness.breakages import FAULTS, LINK, legs_of_fault
+from harness.journey import Fault, Journey
 from harness.rolling_scene import Scene, Scenes
 from harness.safety_rules import times_out
 
@@ -37,12 +37,12 @@ def scene(scenes: Scenes) -> Iterator[Scene]:
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_fault_in_every_step(scene: Scene, fault: Fault, half: int, record_property: Record) -> None:
     """One fault in one step after the other, on the way of one Node: in each half of it at every step."""
-    steps = steps_of_fault(fault)
-    steps = steps[len(steps) // 2 :] if half else steps[: len(steps) // 2]
+    legs = legs_of_fault(fault)
+    legs = legs[len(legs) // 2 :] if half else legs[: len(legs) // 2]
     scene.spread_workload()
     journey = Journey(
         scene,
-        [Leg(step, fault) for step in steps],
+        legs,
         reassign_pod_cidrs_nodes=["h1"],
         reassign_pod_cidrs_even_if_healthy=True,
         reassign_pod_cidrs_host_timeout=20 if fault is LINK else 60,  # so long a cut link is waited for each time
@@ -51,7 +51,7 @@ def test_fault_in_every_step(scene: Scene, fault: Fault, half: int, record_prope
         before = scene.uids()
         journey.go()
     after = scene.uids()
-    record_property("faults", len(steps))
+    record_property("faults", len(legs))
     record_property("journey", str(journey))
     assert after["h1"] != before["h1"]
     assert after["h2"] == before["h2"]
