@@ -145,6 +145,7 @@ def _container(options: ScheduleOptions) -> Object:
             ("USER", "podnet-upkeep"),  # the uid has no name in the image
             ("ANSIBLE_HOME", f"{_HOME}/.ansible"),
             ("ANSIBLE_LOCAL_TEMP", f"{_HOME}/.ansible/tmp"),
+            ("ANSIBLE_REMOTE_TMP", f"{_HOME}/.ansible/tmp"),  # by default in the home of USER, which has none
             ("ANSIBLE_LOCALHOST_WARNING", "false"),
             ("ANSIBLE_INVENTORY_UNPARSED_WARNING", "false"),
             ("ANSIBLE_NOCOLOR", "true"),

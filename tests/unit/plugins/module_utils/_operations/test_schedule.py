@@ -40,6 +40,21 @@ def test_the_pod_reads_its_settings_where_they_are() -> None:
     assert mounted == {one["name"] for one in pod["volumes"]}
 
 
+def test_ansible_core_writes_where_it_may() -> None:
+    """Its user has no home, and the root file system is read-only: each of its folders is in a volume, named in full."""
+    (container,) = manifests(ScheduleOptions(**GOOD))[2]["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    env = {one["name"]: one["value"] for one in container["env"]}
+    writable = tuple(one["mountPath"] for one in container["volumeMounts"] if not one.get("readOnly"))
+    folders = [env[name] for name in ("HOME", "ANSIBLE_HOME", "ANSIBLE_LOCAL_TEMP", "ANSIBLE_REMOTE_TMP")]
+    assert all(folder.startswith(writable) for folder in folders), folders
+
+    unit = rendered("service.j2", name="nightly").splitlines()
+    of_unit = dict(line.removeprefix("Environment=").split("=", 1) for line in unit if line.startswith("Environment="))
+    folders = [of_unit[name] for name in ("HOME", "ANSIBLE_HOME", "ANSIBLE_REMOTE_TMP")]
+    assert "StateDirectory=podnet-upkeep/nightly" in unit
+    assert all(folder.startswith("/var/lib/podnet-upkeep/nightly") for folder in folders), folders
+
+
 def test_a_claim_and_a_token() -> None:
     """Reports stay, and the token comes from the Secret and is written nowhere."""
     options = ScheduleOptions(**GOOD, reports_claim="keep", push_secret="push")
