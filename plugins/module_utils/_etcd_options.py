@@ -17,6 +17,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._errors import ApiEr
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations import kvstore_discovery
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_cluster import EtcdCluster
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_door import EtcdCredentials
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_maintenance import Settings
 
 _TOLD = ("kubeconfig", "context", "host", "api_key")
 
@@ -42,6 +43,37 @@ def etcd_argument_spec() -> dict[str, dict[str, t.Any]]:
         "threshold_bytes": {"type": "int", "default": LARGEST_DATABASE},
         "quota_bytes": {"type": "int"},
     }
+
+
+def maintenance_argument_spec() -> dict[str, dict[str, t.Any]]:
+    """What is done and how far (a fresh dict at every call)."""
+    return {
+        "keep_revisions": {"type": "int", "default": 1000},
+        "min_revisions": {"type": "int", "default": 10000},
+        "min_gain": {"type": "int", "default": 67108864},
+        "max_lag": {"type": "int", "default": 1000},
+        "snapshot": {"type": "bool", "default": True},
+        "snapshot_dir": {"type": "path", "default": "~/.local/state/podnet-upkeep/kvstore"},
+        "move_leader": {"type": "bool", "default": True},
+        "window_end": {"type": "str", "default": ""},
+        "compact_timeout": {"type": "int", "default": 600},
+        "defragment_timeout": {"type": "int", "default": 600},
+        "member_timeout": {"type": "int", "default": 300},
+    }
+
+
+def settings_of(options: Mapping[str, t.Any]) -> Settings:
+    """How to go about it. Raises InputError for a time that is none."""
+    for name in ("compact_timeout", "defragment_timeout", "member_timeout"):
+        if options[name] < 1:
+            raise InputError(f"{name}: {options[name]} is no time to wait; give seconds, such as 300.")
+    return Settings(
+        snapshot_dir=options["snapshot_dir"] if options["snapshot"] else "",
+        compact_timeout=options["compact_timeout"],
+        defragment_timeout=options["defragment_timeout"],
+        member_timeout=options["member_timeout"],
+        move_leader=options["move_leader"],
+    )
 
 
 def limits_of(options: Mapping[str, t.Any]) -> Limits:

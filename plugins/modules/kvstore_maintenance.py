@@ -163,143 +163,47 @@ members:
 """
 
 import contextlib
-import datetime
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
-from ansible_collections.podnet.upkeep.plugins.module_utils._domain.etcd_maintenance_plan import Limits, Plan, in_words
-from ansible_collections.podnet.upkeep.plugins.module_utils._domain.etcd_members import (
-    Picture,
-    alarms_in_words,
-    member_name,
-)
-from ansible_collections.podnet.upkeep.plugins.module_utils._errors import ApiError, InputError, RefusedError
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.etcd_maintenance_plan import Limits
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.etcd_members import member_name
+from ansible_collections.podnet.upkeep.plugins.module_utils._errors import RefusedError
+from ansible_collections.podnet.upkeep.plugins.module_utils._etcd_guards import beside, guards_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._etcd_options import (
     cluster_of,
     etcd_argument_spec,
     found_of,
     kubernetes_of,
     limits_of,
+    maintenance_argument_spec,
+    settings_of,
 )
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_maintenance import (
-    EtcdMaintenance,
-    Guards,
-    Settings,
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_maintenance import EtcdMaintenance
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_plan_report import (
+    lines_after,
+    lines_of,
+    plan_section,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.kvstore_report import members_section
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.machine_lock import exclusive
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.maintenance_run import (
-    MaintenanceRun,
-    RunOptions,
-)
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.maintenance_window import window_end
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.refusals_other_runs import other_runs
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.waiting import wait_for
 from ansible_collections.podnet.upkeep.plugins.module_utils._options import auth_argument_spec, run_module
 from ansible_collections.podnet.upkeep.plugins.module_utils._run_options import (
-    heartbeat_of,
     progress_argument_spec,
-    progress_of,
     run_argument_spec,
 )
 
 Result = dict[str, t.Any]
-#: How long a question to an API server is repeated whose own etcd is worked on, in seconds.
-_PATIENCE = 90.0
-
-
-def _guards(module: AnsibleModule, client: KubeClient | None) -> Guards:
-    """What the run is asked before each step, and told while it waits."""
-    options = module.params
-    guards = Guards()
-    end = window_end(options["window_end"], _now())
-    if end is not None:
-        guards.checkpoint = lambda: f"The window ended at {end.isoformat(timespec='seconds')}." if _now() >= end else ""
-    progress = progress_of(options, check_mode=module.check_mode)
-    if progress is not None:
-        guards.progress = progress
-    if client is not None and not module.check_mode:
-        own = guards.checkpoint
-        guards.checkpoint = lambda: own() or _beside(options, client)
-    if options["run"] and client is not None and not module.check_mode:
-        run = options["run"]
-        asked = MaintenanceRun(client, RunOptions(run["name"], run["namespace"], run["holder"], run["lease_seconds"]))
-        guards.checkpoint = lambda: str(asked.checkpoint()["reason"]) or _beside(options, client)
-        heartbeat = heartbeat_of(options, client)
-        if heartbeat is not None:
-            guards.heartbeat = heartbeat
-    return guards
-
-
-def _beside(options: t.Mapping[str, t.Any], client: KubeClient) -> str:
-    """In words which other run is under way; empty when none is, or Leases may not be listed. Raises ApiError."""
-    run = options["run"] or {"name": "", "namespace": "kube-system"}
-    try:
-        found = wait_for(
-            "the Leases of other runs", lambda: other_runs(client, run["name"], run["namespace"]), timeout=_PATIENCE
-        )
-    except ApiError as error:
-        if error.status != 403:
-            raise
-        return ""
-    return f"{'; '.join(one.reason for one in found)}." if found else ""
-
-
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.timezone.utc).astimezone()
-
-
-def _lines(picture: Picture) -> str:
-    """A line for each member, for the diff."""
-    rows = []
-    for member in picture.members:
-        size = in_words(member.status.size) if member.status else "unknown"
-        in_use = in_words(member.status.in_use) if member.status else "unknown"
-        rows.append(f"{member.title}: {size}, {in_use} in use\n")
-    rows.append(f"alarms: {alarms_in_words(picture.alarms or (), picture) or 'none'}\n")
-    return "".join(rows)
-
-
-def _planned(picture: Picture, chosen: Plan) -> str:
-    rows = []
-    for member in picture.members:
-        size = in_words(member.status.size) if member.status else "unknown"
-        in_use = in_words(member.status.in_use) if member.status else "unknown"
-        due = member.identifier in chosen.defragment
-        less = " or less, after compaction" if chosen.compact_to else ""
-        rows.append(f"{member.title}: about {in_use}{less}\n" if due else f"{member.title}: {size}, {in_use} in use\n")
-    raised = "" if chosen.disarm else alarms_in_words(picture.alarms or (), picture)
-    rows.append(f"alarms: {raised or 'none'}\n")
-    return "".join(rows)
-
-
-def _said(picture: Picture, chosen: Plan) -> Result:
-    return {
-        "compact_to": chosen.compact_to,
-        "defragment": [picture.named(one) for one in chosen.defragment],
-        "disarm": chosen.disarm,
-        "reasons": dict(chosen.reasons),
-    }
 
 
 def _run(module: AnsibleModule) -> Result:
     options = module.params
     limits: Limits = limits_of(options)
-    for name in ("compact_timeout", "defragment_timeout", "member_timeout"):
-        if options[name] < 1:
-            raise InputError(f"{name}: {options[name]} is no time to wait; give seconds, such as 300.")
+    settings = settings_of(options)
     client = kubernetes_of(options)
     cluster = cluster_of(options, client, found_of(options, client), module.tmpdir)
-    settings = Settings(
-        snapshot_dir=options["snapshot_dir"] if options["snapshot"] else "",
-        compact_timeout=options["compact_timeout"],
-        defragment_timeout=options["defragment_timeout"],
-        member_timeout=options["member_timeout"],
-        move_leader=options["move_leader"],
-    )
-    maintenance = EtcdMaintenance(cluster, limits, settings, _guards(module, client))
+    maintenance = EtcdMaintenance(cluster, limits, settings, guards_of(options, client, check_mode=module.check_mode))
     picture, chosen = maintenance.look()
     with contextlib.ExitStack() as held:
         if not module.check_mode and not chosen.empty:
@@ -310,15 +214,15 @@ def _run(module: AnsibleModule) -> Result:
         result: Result = {
             "changed": due,
             "due": due,
-            "plan": _said(picture, chosen),
+            "plan": plan_section(picture, chosen),
             "steps": [],
             "snapshot": "",
         }
         if module.check_mode or chosen.empty:
             result["members"] = members_section(picture, limits)["members"]
-            result["diff"] = {"before": _lines(picture), "after": _planned(picture, chosen)}
+            result["diff"] = {"before": lines_of(picture), "after": lines_after(picture, chosen)}
             return result
-        reason = _beside(options, client) if client is not None else ""
+        reason = beside(options, client) if client is not None else ""
         if reason:
             raise RefusedError(f"Nothing was done: {reason}")
         steps, after = maintenance.run(picture, chosen)
@@ -326,7 +230,7 @@ def _run(module: AnsibleModule) -> Result:
     result["snapshot"] = "".join(one["path"] for one in steps if one["step"] == "snapshot")
     result["changed"] = bool(steps)
     result["members"] = members_section(after, limits)["members"]
-    result["diff"] = {"before": _lines(picture), "after": _lines(after)}
+    result["diff"] = {"before": lines_of(picture), "after": lines_of(after)}
     return result
 
 
@@ -338,18 +242,8 @@ def main() -> None:
             **etcd_argument_spec(),
             **run_argument_spec(),
             **progress_argument_spec(),
-            "keep_revisions": {"type": "int", "default": 1000},
-            "min_revisions": {"type": "int", "default": 10000},
-            "min_gain": {"type": "int", "default": 67108864},
-            "max_lag": {"type": "int", "default": 1000},
-            "snapshot": {"type": "bool", "default": True},
-            "snapshot_dir": {"type": "path", "default": "~/.local/state/podnet-upkeep/kvstore"},
+            **maintenance_argument_spec(),
             "state_dir": {"type": "path", "default": "~/.local/state/podnet-upkeep"},
-            "move_leader": {"type": "bool", "default": True},
-            "window_end": {"type": "str", "default": ""},
-            "compact_timeout": {"type": "int", "default": 600},
-            "defragment_timeout": {"type": "int", "default": 600},
-            "member_timeout": {"type": "int", "default": 300},
         },
         supports_check_mode=True,
     )
