@@ -48,11 +48,11 @@ def test_ansible_core_writes_where_it_may() -> None:
     folders = [env[name] for name in ("HOME", "ANSIBLE_HOME", "ANSIBLE_LOCAL_TEMP", "ANSIBLE_REMOTE_TMP")]
     assert all(folder.startswith(writable) for folder in folders), folders
 
-    unit = rendered("service.j2", name="nightly").splitlines()
+    unit = rendered("service.j2").splitlines()
     of_unit = dict(line.removeprefix("Environment=").split("=", 1) for line in unit if line.startswith("Environment="))
     folders = [of_unit[name] for name in ("HOME", "ANSIBLE_HOME", "ANSIBLE_REMOTE_TMP")]
-    assert "StateDirectory=podnet-upkeep/nightly" in unit
-    assert all(folder.startswith("/var/lib/podnet-upkeep/nightly") for folder in folders), folders
+    assert "StateDirectory=podnet-upkeep/podnet-upkeep" in unit
+    assert all(folder.startswith("/var/lib/podnet-upkeep/podnet-upkeep") for folder in folders), folders
 
 
 def test_a_claim_and_a_token() -> None:
