@@ -83,7 +83,7 @@ def prepare() -> Path:
         if not tree.exists():
             tree.parent.mkdir(exist_ok=True)
             for leftover in tree.parent.glob("partial-*"):  # of a run that was killed here; we hold the lock
-                _discard(leftover)
+                discard(leftover)
             _build(tree)
     return tree
 
@@ -93,7 +93,7 @@ def _build(tree: Path) -> None:
     say(f"building the tree of the hosts with debootstrap, once (2 to 4 minutes; cached in {tree.parent}) ...")
     partial = Path(tempfile.mkdtemp(dir=tree.parent, prefix="partial-"))
     try:
-        _run(
+        run_tool(
             ["debootstrap", "--variant=minbase", f"--include={','.join(_BOOTSTRAP)}", SUITE, str(partial), mirror()],
             "debootstrap",
         )
@@ -106,12 +106,12 @@ def _build(tree: Path) -> None:
         partial.chmod(0o755)
         partial.rename(tree)
     except BaseException:
-        _discard(partial)
+        discard(partial)
         raise
     say(f"built the tree of the hosts in {time.monotonic() - started:.0f} s")
 
 
-def _discard(tree: Path) -> None:
+def discard(tree: Path) -> None:
     """Delete a half built tree; debootstrap mounts /proc in it, and a kill leaves that there."""
     unmount_below(tree)
     subprocess.run(["rm", "-rf", "--one-file-system", str(tree)], check=True)
@@ -131,15 +131,16 @@ def _install_packages(tree: Path) -> None:
     policy.chmod(0o755)
     env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
     env.update({key: value for key, value in os.environ.items() if key.lower().endswith("_proxy")})
-    _run(["chroot", str(tree), "apt-get", "update", "-q"], "apt-get update", env)
+    run_tool(["chroot", str(tree), "apt-get", "update", "-q"], "apt-get update", env)
     install = ["apt-get", "install", "-q", "-y", "--no-install-recommends", *_PACKAGES]
-    _run(["chroot", str(tree), *install], "apt-get install", env)
-    _run(["chroot", str(tree), "apt-get", "clean"], "apt-get clean", env)
+    run_tool(["chroot", str(tree), *install], "apt-get install", env)
+    run_tool(["chroot", str(tree), "apt-get", "clean"], "apt-get clean", env)
     policy.unlink()
     shutil.rmtree(tree / "var/lib/apt/lists", ignore_errors=True)
 
 
-def _run(command: list[str], what: str, env: dict[str, str] | None = None) -> None:
+def run_tool(command: list[str], what: str, env: dict[str, str] | None = None) -> None:
+    """Run a command that builds; HostError with its last words when `what` fails."""
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise HostError(f"{what} failed: {(done.stderr or done.stdout).strip()[-1500:]}")

@@ -42,7 +42,9 @@ def test_the_pod_reads_its_settings_where_they_are() -> None:
 
 def test_ansible_core_writes_where_it_may() -> None:
     """Its user has no home, and the root file system is read-only: each of its folders is in a volume, named in full."""
-    (container,) = manifests(ScheduleOptions(**GOOD))[2]["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    (container,) = manifests(ScheduleOptions(**GOOD))[2]["spec"]["jobTemplate"]["spec"]["template"]["spec"][
+        "containers"
+    ]
     env = {one["name"]: one["value"] for one in container["env"]}
     writable = tuple(one["mountPath"] for one in container["volumeMounts"] if not one.get("readOnly"))
     folders = [env[name] for name in ("HOME", "ANSIBLE_HOME", "ANSIBLE_LOCAL_TEMP", "ANSIBLE_REMOTE_TMP")]
