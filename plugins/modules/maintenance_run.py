@@ -12,6 +12,9 @@ version_added: 0.1.0
 description:
   - A run of a playbook that changes a cluster takes a Lease, so that a second run of the same kind refuses to start and
     names who holds it. Whether a Lease is expired is judged by the clock of the API server alone.
+  - Runs of this collection of different kinds keep apart as well, such as a clean-up and one that takes Nodes out of service.
+    With O(state=started) the Leases of the other kinds are looked at before the own one is taken, and again when it is. When
+    one of them is held then, it is given back, so of two that start at the same moment never both begin. Both may be refused.
   - The Lease knows which ansible-playbook holds it. The same command from the same machine goes on at once with a run that
     was killed, and refuses while that run is alive in another window. Where that cannot be seen, as from another container
     with the same O(state_dir), the Lease has to expire first.
@@ -38,7 +41,12 @@ attributes:
     support: full
 options:
   name:
-    description: Name of this kind of run. Runs of the same name exclude each other.
+    description:
+      - Name of this kind of run. Runs of the same name exclude each other.
+      - V(reassign-pod-cidrs), V(retire-nodes), V(remove-unreachable-nodes), V(stress-identities) and V(maintain-kvstore) are
+        begun beside no other run of this collection, and none beside them. V(undo-deletions) keeps apart from
+        V(clean-identities), V(clean-endpoints), V(clean-stale-pods) and V(clean-cilium-nodes) too. V(cilium), which restarts
+        Cilium, is the last name of this collection. A name of your own keeps apart from none of these.
     type: str
     default: reassign-pod-cidrs
   namespace:
@@ -114,8 +122,9 @@ requirements:
   - kubernetes >= 31, != 36.0.0, != 36.0.1, < 38
 notes:
   - Everything is in one namespace, so a Role is enough. It must allow C(get) and C(patch) of the Lease and of the ConfigMap
-    C(podnet-upkeep-NAME), C(get) and C(patch) of the Secret C(podnet-upkeep-NAME-images), and C(create) of Leases
-    (C(coordination.k8s.io)), ConfigMaps and Secrets, which RBAC cannot limit to a name.
+    C(podnet-upkeep-NAME), C(get) of those of the kinds that O(name) keeps apart from, C(get) and C(patch) of the Secret
+    C(podnet-upkeep-NAME-images), and C(create) of Leases (C(coordination.k8s.io)), ConfigMaps and Secrets, which RBAC cannot
+    limit to a name.
   - To ask for the time of the API server, a Lease is created in a dry run, which stores nothing.
   - Names and times are in the Lease and the ConfigMap, and before-images, which have annotations of Nodes, in the Secret.
     Allow reading of it only to those who repair.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import collections
 import concurrent.futures
 import io
+import itertools
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -30,6 +33,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_leas
     RunLease,
     last_write,
 )
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_neighbours import RUNS, not_beside
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_permissions import (
     RunPermission,
     rules_of,
@@ -38,6 +42,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_perm
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.waiting import Pending, wait_for
 from ansible_collections.podnet.upkeep.plugins.modules import maintenance_run
 from harness.playbook import command, environment
+from harness.starting_runs import starters
 from harness.waiting import wait_until
 from testbed import ControlPlaneSpec, Testbed, TestbedSpec
 
@@ -110,6 +115,11 @@ def secret(name: str) -> str:
 def lease(name: str) -> str:
     """Path of the lock."""
     return f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/podnet-upkeep-{name}"
+
+
+def is_held(testbed: Testbed, name: str) -> bool:
+    """Whether somebody has the lock."""
+    return bool(((testbed.client.find(lease(name)) or {}).get("spec") or {}).get("holderIdentity"))
 
 
 def expire(testbed: Testbed, name: str) -> None:
@@ -265,6 +275,37 @@ def test_restart_of_the_api_server_in_mid_run(testbed: Testbed, machine: Machine
     assert recorded.get("changed"), recorded
     wait_until("the API server is ready", lambda: testbed.client.get("/version"))
     assert machine("finished", holder=holder)["changed"]
+
+
+PAIRS = [(one, other) for one, other in itertools.combinations(sorted(RUNS), 2) if other in not_beside(one)]
+
+
+def test_two_kinds_that_start_at_the_same_moment(testbed: Testbed) -> None:
+    """Never do both begin; whoever is refused names the other one, leaves no Lease, and may start when that one has ended."""
+    generator = random.Random(20)
+    outcomes: collections.Counter[int] = collections.Counter()
+    with starters(testbed.kubeconfig, 2) as both:
+        for _round in range(60):
+            kinds = list(generator.choice(PAIRS))
+            generator.shuffle(kinds)
+            soon = time.time() + 0.01
+            for starter, kind in zip(both, kinds, strict=True):
+                starter.start(kind, soon + generator.random() * 0.02)
+            refusals = [starter.refusal() for starter in both]
+            begun = [number for number, refusal in enumerate(refusals) if not refusal]
+            assert len(begun) < 2, f"{kinds} have both begun"
+            outcomes[len(begun)] += 1
+            for number, refusal in enumerate(refusals):
+                other = f"starter-{1 - number} #"
+                assert not refusal or (other in refusal and f"podnet-upkeep-{kinds[1 - number]} " in refusal), refusal
+            assert [kind for kind in kinds if is_held(testbed, kind)] == [kinds[number] for number in begun]
+            for number in begun:
+                both[number].end()
+        print(f"begun of two: {dict(outcomes)}")
+        assert outcomes[1] > 0
+        both[0].start("retire-nodes", 0.0)
+        assert both[0].refusal() == ""
+        both[0].end()
 
 
 # -- the journal -------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Every playbook has its rules, those that write ask for them, and roles look for the runs that the rules let them see."""
+"""Every playbook has its rules, those that write ask for them, and runs look for those that the rules let them see."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.playbook
     rules_of,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_neighbours import (
-    NOT_BESIDE_CLEAN_UPS,
     PREFIX,
-    STRESS_RUN,
+    RUNS,
+    not_beside,
+    waits_for_dead,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -46,43 +47,41 @@ def test_it_asks_for_its_own_rules_before_it_begins(playbook: str) -> None:
     assert tasks[0]["podnet.upkeep.playbook_access_info"]["playbook"] == playbook
 
 
-def not_beside(role: str) -> set[str]:
-    """The runs beside which the run of a role does not begin."""
-    (start, *_rest) = read(f"roles/{role}/tasks/run.yml")
-    given = start["vars"].get("cleanup_run_not_beside")
-    if isinstance(given, str):
-        given = read(f"roles/{role}/vars/main.yml")[f"{role}__not_beside"]
-    found = given or read("roles/cleanup_run/defaults/main.yml")["cleanup_run_not_beside"]
-    return set(found) - {start["vars"]["cleanup_run_name"]}
+def run_of(role: str) -> str:
+    """The name of its run, as its tasks give it."""
+    (start,) = [task for task in read(f"roles/{role}/tasks/run.yml") if task["name"].startswith("Take the lock")]
+    (act,) = [task for task in start.get("block", [start]) if task["name"].startswith("Take the lock")]
+    name: str = (act.get("vars") or {}).get("cleanup_run_name") or act["podnet.upkeep.maintenance_run"]["name"]
+    return name
 
 
-CLEAN_UPS = (
+RUN_ROLES = (
     *("clean_cilium_nodes", "clean_endpoints", "clean_identities", "clean_stale_pods", "undo_deletions"),
-    *("tune_cilium", "restart_cilium", "recover_identities"),
+    *("tune_cilium", "restart_cilium", "recover_identities", "stress_identities", "maintain_kvstore"),
+    *("retire_nodes", "remove_unreachable_nodes"),
 )
 
 
-@pytest.mark.parametrize("role", [*CLEAN_UPS, "stress_identities"])
+@pytest.mark.parametrize("role", RUN_ROLES)
 def test_the_runs_that_it_looks_for_are_those_that_it_may_look_for(role: str) -> None:
-    """By name: a run that it may not read would not be seen, and one that it does not look for need not be read."""
-    looked_for = not_beside(role)
+    """By name: it would not begin where it may not look for one, and one that it does not look for need not be read."""
+    own = run_of(role)
     for resource in ("leases", "configmaps"):
-        (rule,) = [one for one in rules_of(role) if (one.verb, one.resource, one.where) == ("get", resource, RUN)]
-        readable = {name.removeprefix(PREFIX) for name in rule.names}
+        looked_for = {name for name in not_beside(own) if resource == "leases" or waits_for_dead(own, name)}
+        rules = [one for one in rules_of(role) if (one.verb, one.resource, one.where) == ("get", resource, RUN)]
+        readable = {name.removeprefix(PREFIX) for name in rules[0].names}
         # recover_identities holds the locks of its stages too
-        assert looked_for <= readable
-        assert role == "recover_identities" or readable - looked_for <= {role.replace("_", "-"), "cilium"}
+        assert looked_for | {own} <= readable
+        assert role == "recover_identities" or readable == looked_for | {own}
 
 
-@pytest.mark.parametrize("role", CLEAN_UPS)
-def test_none_begins_beside_a_stress_test(role: str) -> None:
-    """It would measure what they collect, and they would judge what it makes; the stress test looks for them too."""
-    assert not_beside(role) >= NOT_BESIDE_CLEAN_UPS
-    own = "cilium" if role in ("tune_cilium", "restart_cilium", "recover_identities") else role.replace("_", "-")
-    assert own in not_beside("stress_identities") and STRESS_RUN in NOT_BESIDE_CLEAN_UPS
+def test_every_run_of_the_table_has_a_role() -> None:
+    """And the other way round; the name of a re-registration is an option."""
+    assert {run_of(role) for role in RUN_ROLES} | {"reassign-pod-cidrs"} == RUNS
+    assert read("roles/reassign_pod_cidrs/defaults/main.yml")["reassign_pod_cidrs_run_name"] == "reassign-pod-cidrs"
 
 
-def test_pools_are_not_enlarged_beside_a_stress_test() -> None:
+def test_pools_are_enlarged_under_the_lock_of_cilium() -> None:
     """Its tasks are a run of their own."""
     (start, *_rest) = read("roles/tune_cilium/tasks/pod_ip_pool_run.yml")
-    assert set(start["vars"]["cleanup_run_not_beside"]) >= NOT_BESIDE_CLEAN_UPS
+    assert start["vars"]["cleanup_run_name"] == run_of("tune_cilium")

@@ -17,7 +17,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations import r
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.maintenance_window import moment, window_end
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_journal import Journal, JournalState
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_lease import RunLease, name_of_holder
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_neighbours import beside
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_neighbours import beside, in_the_way
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_process import RunProcess
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.waiting import Clock, wait_for
 
@@ -69,16 +69,19 @@ class MaintenanceRun:
     def start(self) -> Result:
         """Take the lock and begin a journal, or go on with the one whose Nodes are not all back in service.
 
-        Raises RefusedError naming the holder or the switch, InputError for a window that is none, JournalError, ApiError.
+        Raises RefusedError naming the holder, the other run or the switch, InputError for a window that is none, JournalError,
+        ApiError.
         """
         options = self._options
         end = window_end(options.window_end, _now())
         known = self._startable()
+        self._require_nobody_in_the_way()
         if options.check_mode:
             self._lease.would_acquire(take_over=options.take_over)
             return {**self._result(known, self._said(known, end)), **self._resumed(known), "changed": True}
         self._lease.acquire(take_over=options.take_over)
         try:
+            self._require_nobody_in_the_way()  # again: one that started at the same moment may have taken its own meanwhile
             known = self._startable()  # again: until now another run may have written
             self._journal.begin(self._said(known, end), goes_on=_is_interrupted(known))
             begun = self._journal.load()
@@ -188,6 +191,11 @@ class MaintenanceRun:
     def _is_our(self, run: Mapping[str, t.Any]) -> bool:
         holder = str(run.get("holder") or "")
         return bool(holder) and self._lease.holder in (holder, name_of_holder(holder))
+
+    def _require_nobody_in_the_way(self) -> None:
+        reason = in_the_way(self._client, self._options.name, self._options.namespace)
+        if reason:
+            raise RefusedError(f"Nothing is begun: {reason}.")
 
     def _beside(self) -> str:
         return beside(self._client, self._options.name, self._options.namespace)

@@ -34,10 +34,13 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.refusals
     PERMISSIONS as OF_A_REMOVAL,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_neighbours import (
-    NODE_RUNS,
-    NOT_BESIDE_CLEAN_UPS,
+    CILIUM_RUN,
+    KVSTORE_RUN,
     PREFIX,
     STRESS_RUN,
+    UNDO_RUN,
+    not_beside,
+    waits_for_dead,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_permissions import run_permissions
 
@@ -121,18 +124,17 @@ _WHY_OF_LOCK: t.Final = {
 }
 
 
-def _lock(
-    name: str, *, images: bool = False, beside: Iterable[str] = NOT_BESIDE_CLEAN_UPS, clock: bool = True
-) -> tuple[Rule, ...]:
-    """Lock and journal of the run ``name``, and a look at the locks of the runs that it does not run ``beside``."""
-    others = tuple(f"{PREFIX}{one}" for one in sorted(beside) if one != name)
+def _lock(name: str, *, images: bool = False, clock: bool = True) -> tuple[Rule, ...]:
+    """Lock and journal of the run ``name``, and a look at those of the runs that it does not run beside."""
+    others = sorted(not_beside(name))
+    looked_at = {"leases": others, "configmaps": [one for one in others if waits_for_dead(name, one)]}
     found = []
     for one in run_permissions(name):
         if one.resource == "secrets" and not images:
             continue
         names: tuple[str, ...] = (one.name,) if one.name else ()
-        if one.resource in ("leases", "configmaps") and one.verb == "get":
-            names += others
+        if one.verb == "get":
+            names += tuple(f"{PREFIX}{other}" for other in looked_at.get(one.resource, ()))
         planned = clock and (one.resource, one.verb) == ("leases", "create")
         why = _WHY_OF_LOCK[one.resource]
         found.append(Rule(one.verb, one.resource, one.group, names, RUN, why, planned=planned))
@@ -148,7 +150,6 @@ def _plain(permissions: Iterable[tuple[str, str, str, str]], when: Mapping[Tripl
     return tuple(found)
 
 
-_CLEAN_UPS: t.Final = ("clean-cilium-nodes", "clean-endpoints", "clean-identities", "clean-stale-pods")
 _OF_NODES: t.Final = {
     "nodes": "Nodes are planned, cordoned, deleted and made anew.",
     "namespaces": "The uid of kube-system tells clusters apart.",
@@ -172,7 +173,6 @@ _OF_NODES: t.Final = {
 _GET_CLAIMS: t.Final[Triple] = ("", "persistentvolumeclaims", "get")
 _WITH_VOLUMES: t.Final = "pods with volumes"
 
-_NOT_BESIDE_CILIUM: t.Final = NOT_BESIDE_CLEAN_UPS | {"maintain-kvstore"}
 _CLUSTER_UID = Rule(
     "get", "namespaces", names=(SYSTEM,), why="The uid of kube-system names the cluster in the journal."
 )
@@ -368,7 +368,7 @@ _STRESS = (
     Rule("create", "pods", why="Pods that need an identity each."),
     Rule("delete", "pods", why="They are deleted when the test ends, and those of a test that was killed."),
     Rule("watch", "ciliumidentities", _CILIUM, why="When identities come and go."),
-    *_lock(STRESS_RUN, beside=(*_CLEAN_UPS, *_NOT_BESIDE_CILIUM, "cilium", "undo-deletions"), clock=False),
+    *_lock(STRESS_RUN, clock=False),
 )
 _REHEARSE = (
     *_reads(*PERMISSIONS),
@@ -394,12 +394,12 @@ PLAYBOOKS: t.Final[Mapping[str, tuple[Rule, ...]]] = {
     "plan_pod_cidr_relief": (*_reads(*NODE_CIDR_RESOURCES, "apiservices"), *_DISRUPTION),
     "reassign_pod_cidrs": (
         *_plain(OF_A_REGISTRATION, {_GET_CLAIMS: _WITH_VOLUMES}),
-        *_lock("reassign-pod-cidrs", images=True, beside=NODE_RUNS),
+        *_lock("reassign-pod-cidrs", images=True),
     ),
-    "retire_nodes": (*_RETIRE, *_DISRUPTION, _CLUSTER_UID, *_lock("retire-nodes", beside=NODE_RUNS, clock=False)),
+    "retire_nodes": (*_RETIRE, *_DISRUPTION, _CLUSTER_UID, *_lock("retire-nodes", clock=False)),
     "remove_unreachable_nodes": (
         *_plain(OF_A_REMOVAL, {_GET_CLAIMS: _WITH_VOLUMES}),
-        *_lock("remove-unreachable-nodes", beside=NODE_RUNS),
+        *_lock("remove-unreachable-nodes"),
     ),
     "clean_stale_pods": _CLEAN_STALE_PODS,
     "clean_endpoints": _CLEAN_ENDPOINTS,
@@ -418,22 +418,7 @@ PLAYBOOKS: t.Final[Mapping[str, tuple[Rule, ...]]] = {
             "the journal is one of clean_cilium_nodes",
         ),
         _CLUSTER_UID,
-        *_lock("undo-deletions", clock=False),
-        Rule(
-            "get",
-            "leases",
-            "coordination.k8s.io",
-            tuple(f"{PREFIX}{one}" for one in _CLEAN_UPS),
-            RUN,
-            "Whether the clean-up that is undone still runs.",
-        ),
-        Rule(
-            "get",
-            "configmaps",
-            names=tuple(f"{PREFIX}{one}" for one in (*_CLEAN_UPS, *sorted(NOT_BESIDE_CLEAN_UPS))),
-            where=RUN,
-            why="What other runs have left behind.",
-        ),
+        *_lock(UNDO_RUN, clock=False),
     ),
     "restart_cilium": (
         *_SETTINGS,
@@ -441,7 +426,7 @@ PLAYBOOKS: t.Final[Mapping[str, tuple[Rule, ...]]] = {
         *_BUDGETS,
         Rule("get", "daemonsets", "apps", ("cilium",), CNI, "How far the agents are."),
         Rule("delete", "pods", where=CNI, why="An agent is restarted by deleting its pod."),
-        *_lock("cilium", beside=_NOT_BESIDE_CILIUM),
+        *_lock(CILIUM_RUN),
     ),
     "tune_cilium": (
         *_SETTINGS,
@@ -461,7 +446,7 @@ PLAYBOOKS: t.Final[Mapping[str, tuple[Rule, ...]]] = {
             _reads("namespaces", "ciliumidentities", *POLICIES),
             "the label filter is changed",
         ),
-        *_lock("cilium", beside=_NOT_BESIDE_CILIUM),
+        *_lock(CILIUM_RUN),
     ),
     "recover_identities": (
         *_IDENTITIES,
@@ -469,7 +454,7 @@ PLAYBOOKS: t.Final[Mapping[str, tuple[Rule, ...]]] = {
         _CHANGE_SETTINGS,
         *_MEND_OPERATOR,
         *_PROBE,
-        *_lock("cilium", beside=_NOT_BESIDE_CILIUM),
+        *_lock(CILIUM_RUN),
         *_only(_CLEAN_ENDPOINTS, "dead endpoints are left"),
         *(dataclasses.replace(one, feature="direct") for one in _only(_CLEAN_IDENTITIES, "waiting was not enough")),
     ),
@@ -477,7 +462,7 @@ PLAYBOOKS: t.Final[Mapping[str, tuple[Rule, ...]]] = {
         *_reads("daemonsets", "configmaps"),
         _ETCD_SECRET,
         Rule("list", "leases", "coordination.k8s.io", where=RUN, why="Which other runs are under way."),
-        *_lock("maintain-kvstore", beside=(), clock=False),
+        *_lock(KVSTORE_RUN, clock=False),
     ),
     "scheduled_run": tuple(
         Rule(verb, "configmaps", names=("<name>-summary",), where=INSTALL, why="To leave the summary of the last run.")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cluster_preflight import Objection
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_neighbours import PREFIX, alive
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_lease import RunLease
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_neighbours import PREFIX, words
 
 _OURS = "app.kubernetes.io/managed-by=podnet.upkeep"
 
@@ -17,14 +18,16 @@ def other_runs(client: KubeClient, own: str, namespace: str) -> list[Objection]:
     """An objection for each Lease of our runs but ``own`` that somebody alive holds. Raises ApiError.
 
     Whether its holder lives is judged by the server's clock; where that may not be asked, it does. It is asked before the
-    first node and before each further one, when our own Lease is taken: of two that start at once at least one sees the other.
+    first node and before each further one, when our own Lease is taken. Of others it needs ``list`` alone.
     """
     found = []
     leases = client.list(f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases", params={"labelSelector": _OURS})
     for lease in leases:
         name = str(lease["metadata"]["name"])
-        ours = name.startswith(PREFIX) and name != f"{PREFIX}{own}"
-        if ours and (lease.get("spec") or {}).get("holderIdentity"):
-            reason = alive(client, name.removeprefix(PREFIX), namespace)
-            found += [Objection("other-run", reason)] if reason else []
+        if not name.startswith(PREFIX) or name == f"{PREFIX}{own}":
+            continue
+        kind = name.removeprefix(PREFIX)
+        state = RunLease(client, kind, namespace, "").state_of(lease)
+        if state.holder and not state.expired:
+            found.append(Objection("other-run", words(kind, namespace, state)))
     return found

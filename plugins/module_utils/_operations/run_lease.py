@@ -87,8 +87,10 @@ class RunLease:
     def state(self) -> LeaseState | None:
         """The Lease now; None when there is none. Raises ApiError."""
         found = self._client.find(self._path)
-        if found is None:
-            return None
+        return None if found is None else self.state_of(found)
+
+    def state_of(self, found: JsonObject) -> LeaseState:
+        """This Lease as it was read. Raises ApiError."""
         holder, renewed, expires = _holder(found), last_write(found), _end(found)
         try:
             expired: bool | None = bool(holder) and self._server_time() > expires

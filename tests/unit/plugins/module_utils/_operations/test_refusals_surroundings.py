@@ -96,35 +96,35 @@ def test_leases_that_do_not_matter(other: dict[str, Any], cluster: FakeApi) -> N
     assert refusals(cluster) == []
 
 
-def checkpoint(api: FakeApi, name: str) -> dict[str, Any]:
-    """What a run of this name is told before its next Node."""
+def checkpoint(api: FakeApi, name: str, other: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What a run of this name is told before its next Node, when another one has taken its Lease meanwhile."""
     run = MaintenanceRun(KubeClient.from_options(api.options), RunOptions(name, "kube-system", "me@here"))
     run.start()
+    if other is not None:
+        api.store.add(LEASES, other)
     return run.checkpoint()
 
 
 @pytest.mark.parametrize("own", sorted(NODE_RUNS))
 @pytest.mark.parametrize("other", sorted(NODE_RUNS))
-def test_of_two_that_took_their_locks_at_once_each_stops(own: str, other: str, cluster: FakeApi) -> None:
-    """Both had looked for the other one before."""
-    if own != other:
-        cluster.store.add(LEASES, lease(f"podnet-upkeep-{other}", "ann@bastion"))
-    answer = checkpoint(cluster, own)
+def test_run_that_slept_while_another_one_began_stops(own: str, other: str, cluster: FakeApi) -> None:
+    """Its Lease was expired for a while, so the other one did not wait for it."""
+    answer = checkpoint(cluster, own, lease(f"podnet-upkeep-{other}", "ann@bastion") if own != other else None)
     assert answer["may_continue"] == (own == other)
     assert own == other or answer["reason"].startswith(f"ann@bastion holds the Lease kube-system/podnet-upkeep-{other}")
 
 
 def test_runs_that_take_no_nodes_are_not_stopped(cluster: FakeApi) -> None:
     """They may be parts of each other."""
-    cluster.store.add(LEASES, lease("podnet-upkeep-recover-identities", "me@here"))
+    cluster.store.add(LEASES, lease("podnet-upkeep-cilium", "me@here"))
     assert checkpoint(cluster, "clean-identities")["may_continue"]
-    assert checkpoint(cluster, "retire-nodes")["may_continue"]
+    assert checkpoint(cluster, "clean-endpoints", lease("podnet-upkeep-retire-nodes", "ann@bastion"))["may_continue"]
 
 
 def test_an_expired_lease_stops_nobody(cluster: FakeApi) -> None:
     """Its holder does not live."""
-    cluster.store.add(LEASES, lease("podnet-upkeep-retire-nodes", "ann@bastion", age=400))
-    assert checkpoint(cluster, "reassign-pod-cidrs")["may_continue"]
+    other = lease("podnet-upkeep-retire-nodes", "ann@bastion", age=400)
+    assert checkpoint(cluster, "reassign-pod-cidrs", other)["may_continue"]
 
 
 # -- webhooks --------------------------------------------------------------------------------------------------------
