@@ -6,21 +6,19 @@ ServiceAccount and the settings of its ConfigMap.
 
 from __future__ import annotations
 
-import http.server
 import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
 from harness import cleanup_scene
 from harness.playbook import PlaybookRun, environment, run_playbook
+from harness.receiver import Receiver
 from harness.waiting import wait_until
 from testbed import ControlPlaneSpec, Testbed, TestbedSpec
 
@@ -46,37 +44,6 @@ def testbed() -> Iterator[Testbed]:
         made.client.create("/api/v1/namespaces", {"metadata": {"name": NAMESPACE, "labels": RESTRICTED}})
         made.control_plane.wait_usable()
         yield made
-
-
-class Received(http.server.BaseHTTPRequestHandler):
-    """Keeps what it is sent."""
-
-    requests: ClassVar[list[tuple[str, str, bytes]]] = []
-
-    def _keep(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        Received.requests.append((self.command, self.path, body))
-        self.send_response(200)
-        self.end_headers()
-
-    do_POST = do_PUT = _keep
-
-    def log_message(self, *_arguments: Any) -> None:
-        """Says nothing."""
-
-
-@contextmanager
-def receiver() -> Iterator[str]:
-    """A server on loopback; its URL."""
-    Received.requests = []
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Received)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
 
 
 def install(testbed: Testbed, *arguments: str, **variables: Any) -> PlaybookRun:
@@ -153,8 +120,9 @@ def own_run(testbed: Testbed, folder: Path) -> PlaybookRun:
 
 def test_the_command_does_what_it_does_by_hand(testbed: Testbed, tmp_path: Path) -> None:
     """With no more than its own permissions: the same report, a clean-up within its bound, and results where they belong."""
-    with receiver() as url:
-        done = install(testbed, push_url=f"{url}/hook", pushgateway_url=url)
+    with Receiver() as receiver:
+        urls = {"push_url": f"{receiver.url}/hook", "pushgateway_url": receiver.url}
+        done = install(testbed, **urls)
         assert done.returncode == 0, done.output
         by_hand = tmp_path / "by-hand.json"
         variables = {"audit_kubeconfig": str(testbed.kubeconfig), "audit_output_path": str(by_hand)}
@@ -180,11 +148,11 @@ def test_the_command_does_what_it_does_by_hand(testbed: Testbed, tmp_path: Path)
     assert summary["clean_ups"]["clean_stale_pods"]["deleted"] == 2
     last = json.loads((folder / "audit.json").read_text(encoding="utf-8"))
     assert summary["counts"] == last["summary"]
-    methods = [(method, path) for method, path, _body in Received.requests]
+    methods = [(method, path) for method, path, _body in receiver.requests]
     assert methods == [("POST", "/hook"), ("PUT", "/metrics/job/podnet_upkeep")] * 2
-    assert json.loads(Received.requests[0][2])["summary"] == ours["summary"]
-    assert b"podnet_upkeep_" in Received.requests[1][2]
-    kept = install(testbed, push_url=f"{url}/hook", pushgateway_url=url)
+    assert json.loads(receiver.requests[0][2])["summary"] == ours["summary"]
+    assert b"podnet_upkeep_" in receiver.requests[1][2]
+    kept = install(testbed, **urls)
     assert kept.changed == 0, kept.output  # the summary belongs to the runs
 
 
