@@ -7,6 +7,7 @@ that it creates from plain pods (identity-management-mode operator).
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -170,20 +171,24 @@ def test_what_is_called_leaked_is_what_the_operator_deletes(cluster: Testbed) ->
     create_identity(cluster, 70000)
     created = set(there(cluster))
     time.sleep(2 * TIMEOUT + 2)
-    create_identity(cluster, 1070)
-
-    found = audited(cluster)
+    for number in itertools.count(1070):
+        create_identity(cluster, number)
+        begun = time.monotonic()
+        found = audited(cluster)
+        if time.monotonic() - begun < 2 * TIMEOUT - 1:
+            break
+        cluster.client.delete(f"{IDENTITIES}/{number}")  # too slow a machine: it was old when it was looked at
     classes = by_class(found)
     assert classes == {
         "in-use": {"1000", "1002"},
         "pending": {"1010", "1011"},
         "leaked": {"1001", "1020", "1021", "1060", *map(str, range(1030, 1060))},
-        "aging": {"1070"},
+        "aging": {f"{number}"},
         "out-of-range": {"70000"},
     }
     assert {"identity-gc-off", "identities-leaked", "identities-duplicate", "identities-out-of-range"} <= ids(found)
     assert view_of(found).verdict.reasons == ("identity-gc-interval is 0, which turns the collection off",)
-    assert set(there(cluster)) == created | {"1070"}
+    assert set(there(cluster)) == created | {f"{number}"}
 
     restarted(cluster, identity_gc_interval=f"{INTERVAL}s")
     create_endpoint(cluster, "early", pods["early"]["metadata"]["uid"], 1010)
@@ -196,7 +201,9 @@ def test_what_is_called_leaked_is_what_the_operator_deletes(cluster: Testbed) ->
     during = audited(cluster)
     assert view_of(during).verdict.name == "healthy", view_of(during).verdict
     now = by_class(during)
-    assert now["in-use"] == {"1000", "1002", "1010"} and now["marked"] and not now.get("leaked")
+    assert now["in-use"] == {"1000", "1002", "1010"} and not now.get("leaked")
+    # where the audit was slower than the operator, some are gone
+    assert now.get("marked", set()) | (created - set(there(cluster))) >= classes["leaked"]
 
     # everything that the operator will not keep goes, and then nothing more
     keeps = {"1000", "1002", "1010"}
