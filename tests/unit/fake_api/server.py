@@ -102,7 +102,7 @@ class FakeApi:
     @property
     def options(self) -> JsonObject:
         """Module options that reach this server."""
-        return {"host": self.host, "api_key": "token-of-the-test", "request_timeout": 2}
+        return {"host": self.host, "api_key": "token-of-the-test", "request_timeout": 20}
 
     def count(self, method: str, path: str = "") -> int:
         """How many requests of this method and path (regular expression) arrived."""

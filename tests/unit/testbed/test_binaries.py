@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,7 @@ FAKE_GO = """#!/bin/sh
 [ "$1" = version ] && { echo "go version go1.26.8 linux/amd64"; exit 0; }
 for word in "$@"; do [ "$previous" = -o ] && target=$word; previous=$word; done
 echo "$(basename "$PWD")" >>"$BUILDS"
-sleep 0.3
+while [ -e "$(dirname "$BUILDS")/hold" ]; do sleep 0.05; done
 [ "$(basename "$PWD")" = crictl ] && { echo "crictl.go:1: no such module" >&2; exit 1; }
 for name in server operator kwok kube-apiserver kube-controller-manager kube-scheduler kubelet kubectl; do
   echo built >"$target/$name"
@@ -33,7 +34,7 @@ def builds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder.mkdir()
     (folder / "go").write_text(FAKE_GO, encoding="utf-8")
     (folder / "go").chmod(0o755)
-    for tool in ("sh", "basename", "sleep"):
+    for tool in ("sh", "basename", "dirname", "sleep"):
         (folder / tool).symlink_to(f"/bin/{tool}" if Path(f"/bin/{tool}").exists() else f"/usr/bin/{tool}")
     monkeypatch.setenv("PATH", str(folder))
     monkeypatch.setenv("BUILDS", str(tmp_path / "builds"))
@@ -94,17 +95,31 @@ def test_program_is_built_once_and_under_our_name(builds: Path, cache: Path) -> 
 def test_two_runs_at_once_build_once(builds: Path) -> None:
     """The second waits for the first, and says so."""
     script = "from testbed import binaries; print(binaries.locate(['kwok'])['kwok'])"
+    hold = builds.with_name("hold")
+    hold.touch()
     running = [
         subprocess.Popen(
             [sys.executable, "-c", script], cwd=TESTS, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         for _run in range(3)
     ]
-    done = [process.communicate(timeout=60) for process in running]
+    said: dict[int, str] = {}
+
+    def read_first_line(number: int) -> None:
+        said[number] = running[number].stderr.readline()  # type: ignore[union-attr]
+        if len(said) == len(running):
+            hold.unlink()
+
+    readers = [threading.Thread(target=read_first_line, args=(number,)) for number in range(3)]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+    done = [process.communicate(timeout=300) for process in running]
     assert [process.returncode for process in running] == [0, 0, 0]
     assert len({stdout for stdout, _stderr in done}) == 1
     assert builds.read_text(encoding="utf-8").split() == ["kwok"]
-    assert "waiting for another run that builds kwok" in "".join(stderr for _stdout, stderr in done)
+    assert sum("waiting for another run that builds kwok" in line for line in said.values()) == 2, said
 
 
 def test_failed_build_leaves_nothing_and_says_why(builds: Path, cache: Path) -> None:
