@@ -102,6 +102,8 @@ class Journey:
             done = self._run(turn)
             words = ", ".join(str(leg) for leg in turn.fired) or "nothing"
             line = f"{time.monotonic() - before:.0f} s, ended with {done.returncode} after: {words}"
+            if done.returncode != 0 and done.failure:
+                line += f": {done.failure}"
             print(line, flush=True)
             self.told.append(line)
             self._judge(turn, done)

@@ -54,6 +54,12 @@ class PlaybookRun:
         return f"{self.stdout}\n{self.stderr}"
 
     @property
+    def failure(self) -> str:
+        """What the last task that has failed says; empty when none has."""
+        found: list[str] = re.findall(r'"msg": "((?:[^"\\]|\\.)*)"', self.stdout.rpartition("fatal: [")[2])
+        return found[-1] if "fatal: [" in self.stdout and found else ""
+
+    @property
     def flat_output(self) -> str:
         """The output with all white space folded: ansible-core wraps and indents long messages by version."""
         return re.sub(r"\s+", " ", self.output)
