@@ -39,6 +39,13 @@ def etcd_argument_spec() -> dict[str, dict[str, t.Any]]:
         "etcd_user": {"type": "str", "default": ""},
         "etcd_password": {"type": "str", "default": "", "no_log": True},
         "etcd_server_name": {"type": "str", "default": ""},
+        **sizes_argument_spec(),
+    }
+
+
+def sizes_argument_spec() -> dict[str, dict[str, t.Any]]:
+    """How long to wait for an answer, and what to compare sizes with (a fresh dict at every call)."""
+    return {
         "etcd_timeout": {"type": "float", "default": 10.0},
         "threshold_bytes": {"type": "int", "default": LARGEST_DATABASE},
         "quota_bytes": {"type": "int"},
@@ -105,9 +112,14 @@ def limits_of(options: Mapping[str, t.Any]) -> Limits:
 def kubernetes_of(options: Mapping[str, t.Any]) -> KubeClient | None:
     """The API, where it is needed or named; None when endpoints are given and nothing about Kubernetes is."""
     needed = not options["endpoints"] or options["etcd_secret"] or options.get("run")
-    if not needed and not any(options.get(name) for name in _TOLD):
+    if not needed and not tells_kubernetes(options):
         return None
     return KubeClient.from_options(options)
+
+
+def tells_kubernetes(options: Mapping[str, t.Any]) -> bool:
+    """Whether the options name a Kubernetes."""
+    return any(options.get(name) for name in _TOLD)
 
 
 def found_of(options: Mapping[str, t.Any], client: KubeClient | None) -> kvstore_discovery.Found:

@@ -32,6 +32,7 @@ extends_documentation_fragment:
   - podnet.upkeep.attributes.actiongroup
   - podnet.upkeep.auth
   - podnet.upkeep.etcd
+  - podnet.upkeep.etcd.maintenance
   - podnet.upkeep.run
   - podnet.upkeep.run.progress
 attributes:
@@ -44,61 +45,10 @@ attributes:
   idempotent:
     support: full
 options:
-  keep_revisions:
-    description: How many of the newest revisions are kept. A client that watches from an older one has to list again.
-    type: int
-    default: 1000
-  min_revisions:
-    description:
-      - Compact when so many revisions can be forgotten. A tenth is enough where a database is nearly full, and one while the
-        alarm V(NOSPACE) is raised.
-    type: int
-    default: 10000
-  min_gain:
-    description:
-      - Defragment a member when it has so many free bytes. A twentieth of its size is enough where a database is nearly full.
-    type: int
-    default: 67108864
-  max_lag:
-    description: How many entries of the log a member may have still to apply.
-    type: int
-    default: 1000
-  snapshot:
-    description: Take a snapshot before anything is changed.
-    type: bool
-    default: true
-  snapshot_dir:
-    description:
-      - Folder on this machine for snapshots, which are files that C(etcdutl snapshot restore) takes. They have all keys in
-        them, secrets as well, and are for this user only (mode 0600). They are never removed.
-    type: path
-    default: ~/.local/state/podnet-upkeep/kvstore
   state_dir:
     description: Folder on this machine for the lock.
     type: path
     default: ~/.local/state/podnet-upkeep
-  move_leader:
-    description: Let a member lead that is done already, before the leader is defragmented, so that writes go on.
-    type: bool
-    default: true
-  window_end:
-    description:
-      - Until when another step may be begun, as V(HH:MM) of this machine's clock or as a moment to come with its offset. A
-        O(run) has its own.
-    type: str
-    default: ""
-  compact_timeout:
-    description: Seconds for compaction of one member.
-    type: int
-    default: 600
-  defragment_timeout:
-    description: Seconds for defragmentation of one member. A few for each GiB are usual.
-    type: int
-    default: 600
-  member_timeout:
-    description: Seconds for a member to be healthy again.
-    type: int
-    default: 300
 requirements:
   - urllib3, which kubernetes brings
   - kubernetes >= 31, != 36.0.0, != 36.0.1, < 38 (where Kubernetes is asked)

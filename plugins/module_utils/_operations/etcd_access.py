@@ -13,6 +13,18 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.etcd_members
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_snapshot import Snapshot
 
 
+def last_compaction(can_read: Callable[[int], bool], newest: int) -> int:
+    """The revision of the last compaction, by asking for old ones: about twenty cheap questions. 0 when there was none."""
+    low, high = 0, newest  # compacted to `low` at least; `high` can be asked for
+    while high - low > 1:
+        middle = (low + high) // 2
+        if can_read(middle):
+            high = middle
+        else:
+            low = middle
+    return high if low else 0
+
+
 class EtcdAccess(t.Protocol):
     """One etcd. Every method raises EtcdError, whose text is one sentence."""
 

@@ -23,6 +23,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.etcd_members
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations import etcd_snapshot
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_access import last_compaction
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_door import (
     EtcdCredentials,
     EtcdDoor,
@@ -99,15 +100,8 @@ class EtcdCluster:
         return self._answering[0] if self._answering else self.door(self.endpoints[0])
 
     def compacted_to(self, member: Member, newest: int) -> int:
-        """The revision that a member was compacted to last, found by asking for old ones: about twenty cheap questions."""
-        low, high = 0, newest  # compacted to `low` at least; `high` can be asked for
-        while high - low > 1:
-            middle = (low + high) // 2
-            if self._can_read(member, middle):
-                high = middle
-            else:
-                low = middle
-        return high if low else 0
+        """The revision that a member was compacted to last."""
+        return last_compaction(lambda revision: self._can_read(member, revision), newest)
 
     def take_snapshot(
         self, member: Member, folder: str, name: str, heartbeat: Callable[[], None]
