@@ -38,7 +38,9 @@ Object = dict[str, Any]
 class ScheduleScene:
     """The cluster, its host, and what tests ask of the two."""
 
-    def __init__(self, testbed: Testbed) -> None:
+    def __init__(self, testbed: Testbed, collection: Path) -> None:
+        """`collection`: where it is installed."""
+        self._collection = collection
         self.testbed = testbed
         self.client = testbed.client
         self.host = testbed.hosts[_HOST]
@@ -107,8 +109,9 @@ class ScheduleScene:
         }
         return _installed(["-i", str(self.testbed.inventory), *arguments], given)
 
-    def give_kubeconfig(self) -> None:
-        """Put a kubeconfig on the host whose ServiceAccount may do what the audit needs, as the guide says."""
+    def prepare_control_host(self) -> None:
+        """Give the host ansible-core with the collection, and a kubeconfig that may do what the audit needs."""
+        ansible_image.install_home(self.host, self._collection)
         variables = {
             "install_access_playbooks": ["audit"],
             "install_access_kubeconfig": str(self.testbed.kubeconfig),
@@ -219,14 +222,13 @@ def scene(name: str, folder: Path) -> Iterator[ScheduleScene]:
     ansible_image.prepare()  # once, before anything waits for it
     plane = ControlPlaneSpec(cluster_cidrs=("10.149.0.0/16",), control_plane_node="cp1")
     with Testbed.up(TestbedSpec(name, control_plane=plane, hosts=(HostSpec(_HOST),))) as testbed:
-        made = ScheduleScene(testbed)
+        made = ScheduleScene(testbed, collection)
         outside = {"podCIDR": "10.77.0.0/24", "podCIDRs": ["10.77.0.0/24"]}
         testbed.client.create("/api/v1/nodes", objects.node("outside", spec=outside))
         testbed.client.create("/api/v1/namespaces", {"metadata": {"name": NAMESPACE, "labels": RESTRICTED}})
         _make_volume(made)
         api_service.open_to_pods(testbed)
         ansible_image.import_image(made.host, collection)
-        ansible_image.install_home(made.host, collection)
         yield made
 
 
