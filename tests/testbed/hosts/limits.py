@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from pathlib import Path
 
 from .base import HostError
@@ -22,15 +24,25 @@ def inotify_instances() -> int:
     return count
 
 
-def require_room_for(hosts: int) -> None:
-    """Raise HostError when the guests would hit the limit: their systemd would hang without saying why.
+def require_room_for(hosts: int, patience: float = 600) -> None:
+    """Wait until the guests would not hit the limit: their systemd would hang without saying why.
 
+    Other testbeds on this machine end, so room is waited for during `patience` seconds; HostError when there is none then.
     This machine's limit is left alone: it is for its owner to raise.
     """
-    used, limit = inotify_instances(), int(_LIMIT.read_text(encoding="utf-8"))
-    needed = used + hosts * INOTIFY_INSTANCES_OF_A_HOST
-    if needed > limit:
-        raise HostError(
-            f"{hosts} more hosts need about {needed} inotify instances ({used} are in use), but the limit is {limit}: "
-            f"take other testbeds down, or run `sysctl fs.inotify.max_user_instances={max(512, needed)}`"
-        )
+    end, said = time.monotonic() + patience, False
+    while True:
+        used, limit = inotify_instances(), int(_LIMIT.read_text(encoding="utf-8"))
+        needed = used + hosts * INOTIFY_INSTANCES_OF_A_HOST
+        if needed <= limit:
+            return
+        lack = f"{hosts} more hosts need about {needed} inotify instances ({used} are in use), but the limit is {limit}"
+        # guests that run alone do not fit either: nothing to wait for
+        if time.monotonic() > end or hosts * INOTIFY_INSTANCES_OF_A_HOST > limit:
+            raise HostError(
+                f"{lack}: take other testbeds down, or run `sysctl fs.inotify.max_user_instances={max(512, needed)}`"
+            )
+        if not said:
+            print(f"testbed: {lack}; waiting for other testbeds to end", file=sys.stderr, flush=True)
+            said = True
+        time.sleep(1)
