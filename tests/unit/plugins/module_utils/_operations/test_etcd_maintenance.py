@@ -256,6 +256,35 @@ def test_nothing_is_disarmed_above_the_quota() -> None:
     assert not [one for one in etcd.acts if one.startswith("disarm")]
 
 
+def test_one_member_after_the_other() -> None:
+    """As hosts are visited: who leads when its turn comes waits for the others, and moves the lead before its own turn."""
+    etcd = Etcd()
+    left = [1, 2, 3]
+    assert run_of(etcd).visit(1, left, [], urgent=True) == "leads" and etcd.acts == []
+    assert run_of(etcd).visit(2, left, [], urgent=True) == "done"
+    etcd.leader = 3  # leadership moves
+    assert run_of(etcd).visit(3, [1, 3], [2], urgent=True) == "leads"
+    assert run_of(etcd).visit(1, [1, 3], [2], urgent=True) == "done"
+    assert run_of(etcd).visit(3, [3], [2, 1], urgent=True) == "done"
+    assert etcd.acts == ["defragment m2", "defragment m1", "lead m1", "defragment m3"]
+    again = run_of(etcd)
+    assert again.visit(2, [2], [], urgent=False) == "not worth it" and again.steps == []
+    with pytest.raises(MaintenanceStoppedError, match="Member 7 is in this etcd no more"):
+        run_of(etcd).visit(7, [7], [], urgent=True)
+
+
+def test_a_visit_begins_with_all_members_well() -> None:
+    """Not beside a member that is gone, and not after the window."""
+    etcd = Etcd()
+    etcd.down.add(3)
+    with pytest.raises(MaintenanceStoppedError, match="Member m3 does not answer: gone"):
+        run_of(etcd).visit(2, [1, 2, 3], [], urgent=True)
+    etcd.down.clear()
+    with pytest.raises(MaintenanceStoppedError, match="stopped before member m2: The window ended"):
+        run_of(etcd, lambda: "The window ended.").visit(2, [1, 2, 3], [], urgent=True)
+    assert etcd.acts == []
+
+
 def test_the_lock_of_this_machine(tmp_path: Path) -> None:
     """One at a time; another etcd has another lock; a folder that cannot be is named."""
     with exclusive(str(tmp_path), "a", "this"):
