@@ -45,6 +45,10 @@ options:
     description: Files that the run wrote, by what they are. Empty paths are left out.
     type: dict
     default: {}
+  failure:
+    description: Why the run failed. Empty when it did not. More than 1,000 characters are cut.
+    type: str
+    default: ""
   max_bytes:
     description: The summary as JSON is not longer than this.
     type: int
@@ -61,7 +65,7 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(playbook), C(check_mode), C(counts), C(findings) (by kind, with C(id), C(severity), C(title), C(number), C(subjects) and
+    - C(playbook), C(check_mode), C(failure), C(counts), C(findings) (by kind, with C(id), C(severity), C(title), C(number), C(subjects) and
       C(playbook)), C(remedies) (by playbook, with C(findings) and C(hosts)), C(hosts), C(paths), and C(omitted) with the numbers of
       C(findings), C(hosts) and C(subjects) that were left out.
   type: dict
@@ -88,6 +92,7 @@ def run_summary(
     hosts: t.Any = (),
     paths: t.Any = None,
     max_bytes: int = 65536,
+    failure: str = "",
 ) -> dict[str, t.Any]:
     """The summary. Raises AnsibleFilterError."""
     try:
@@ -100,6 +105,7 @@ def run_summary(
             hosts=plain(list(hosts)),
             paths=mapping(paths or {}, "paths"),
             max_bytes=whole_number(max_bytes, "max_bytes", 0, _LARGEST),
+            failure=str(failure),
         )
     except (SummaryError, InputError) as error:
         raise AnsibleFilterError(f"podnet.upkeep.run_summary: {error}") from None

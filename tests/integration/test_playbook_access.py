@@ -101,7 +101,8 @@ def token_of(testbed: Testbed, access: PlaybookAccess, folder: Path) -> Path:
 
 def play(playbook: str, variables: dict[str, Any]) -> PlaybookRun:
     """Run it."""
-    return run_playbook(f"podnet.upkeep.{playbook}", variables=variables)
+    env = {"ANSIBLE_SHOW_CUSTOM_STATS": "true"}
+    return run_playbook(f"podnet.upkeep.{playbook}", variables=variables, env=env)
 
 
 def used_by(testbed: Testbed, access: PlaybookAccess) -> dict[Triple, set[int]]:
@@ -137,6 +138,8 @@ def test_a_clean_up_does_not_begin_beside_a_stress_test(testbed: Testbed, folder
     lease.release()  # the next test shows that it begins then
     assert done.returncode != 0 and f"{lease.holder} holds the Lease {NAMESPACE}/{lease.name}" in done.flat_output
     assert not writes_of(testbed, access)
+    summary = json.loads(done.stdout.partition("CUSTOM STATS")[2].partition("RUN: ")[2])["podnet_upkeep"]
+    assert summary["counts"]["candidates"] > 0 and done.failure == summary["failure"], "it is handed on, and said last"
 
 
 def scenes() -> list[Any]:

@@ -17,6 +17,8 @@ from collections.abc import Mapping, Sequence
 
 # of one text, in characters
 LONGEST_TEXT = 300
+# of the message of a run that failed
+LONGEST_FAILURE = 1000
 # of one list, before the whole is measured
 LONGEST_LIST = 200
 LEAST_BYTES = 2048
@@ -28,9 +30,9 @@ class SummaryError(ValueError):
     """A limit that leaves no room for a summary, in one sentence."""
 
 
-def _short(value: t.Any) -> str:
+def _short(value: t.Any, longest: int = LONGEST_TEXT) -> str:
     text = str(value)
-    return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 3] + "..."
+    return text if len(text) <= longest else text[: longest - 3] + "..."
 
 
 def size(summary: Mapping[str, t.Any]) -> int:
@@ -105,6 +107,10 @@ def _fit(summary: dict[str, t.Any], max_bytes: int) -> None:
         while size(summary) > max_bytes and longest:
             longest //= 2
             _cut(summary, longest, what)
+    longest = LONGEST_FAILURE
+    while size(summary) > max_bytes and longest > 50:
+        longest //= 2
+        summary["failure"] = _short(summary["failure"], longest)
     if size(summary) > max_bytes:
         summary.update(counts=dict(list(summary["counts"].items())[:5]), remedies={}, paths={})
 
@@ -119,11 +125,12 @@ def run_summary(
     hosts: Sequence[t.Any],
     paths: Mapping[str, t.Any],
     max_bytes: int,
+    failure: str = "",
 ) -> dict[str, t.Any]:
     """The summary of one run, of at most ``max_bytes`` bytes as JSON.
 
     In: numbers, findings as `audit_info` returns them with how many there were in all, Nodes that the run is about, and
-    files that it wrote. Out: the same keys for every playbook. Raises SummaryError for a limit that leaves no room.
+    files that it wrote, and why it failed where it did. Out: the same keys for every playbook. Raises SummaryError for a limit that leaves no room.
     """
     if max_bytes < LEAST_BYTES:
         raise SummaryError(
@@ -133,6 +140,7 @@ def run_summary(
     summary: dict[str, t.Any] = {
         "playbook": _short(playbook),
         "check_mode": check_mode,
+        "failure": _short(failure, LONGEST_FAILURE),
         "counts": _numbers(counts),
         "findings": kinds,
         "remedies": remedies,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.catalogue import CATALOGUE
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.run_summary import SummaryError, run_summary, size
 
-KEYS = {"playbook", "check_mode", "counts", "findings", "remedies", "hosts", "paths", "omitted"}
+KEYS = {"playbook", "check_mode", "failure", "counts", "findings", "remedies", "hosts", "paths", "omitted"}
 
 
 def summary(**given_values: Any) -> dict[str, Any]:
@@ -71,8 +71,9 @@ def test_the_largest_cluster_fits(max_bytes: int) -> None:
         hosts=nodes,
         paths={f"report {each}": "/" + "p" * 4000 for each in range(100)},
         max_bytes=max_bytes,
+        failure="ü" * 5000,
     )
-    assert set(made) == KEYS
+    assert set(made) == KEYS and made["failure"].startswith("üüü") and len(made["failure"]) <= 1000
     assert len(json.dumps(made).encode()) == size(made) <= max_bytes
     assert made["hosts"] or max_bytes < 65536
     assert len(made["hosts"]) + made["omitted"]["hosts"] >= 5000
@@ -91,10 +92,12 @@ def test_the_largest_cluster_fits(max_bytes: int) -> None:
     ),
     st.lists(st.text(max_size=400), max_size=60),
     st.integers(min_value=4096, max_value=70_000),
+    st.text(max_size=1200),
 )
-def test_never_longer(found: list[dict[str, Any]], hosts: list[str], max_bytes: int) -> None:
+def test_never_longer(found: list[dict[str, Any]], hosts: list[str], max_bytes: int, failure: str) -> None:
     """Whatever the texts are; what is cut is counted."""
-    made = summary(findings=found, findings_in_all=len(found), hosts=hosts, max_bytes=max_bytes)
+    made = summary(findings=found, findings_in_all=len(found), hosts=hosts, max_bytes=max_bytes, failure=failure)
+    assert made["failure"] == failure or made["failure"].endswith("...")
     assert size(made) <= max_bytes
     assert len(made["findings"]) + made["omitted"]["findings"] >= len({one["id"][:297] for one in found})
 
