@@ -132,6 +132,11 @@ class Processes:
 
         Raises ProcessError when it does not end.
         """
+        self._end(name, number, seconds)
+        self._forget([name])
+
+    def _end(self, name: str, number: int, seconds: float) -> None:
+        """End a process and what is in its session. Raises ProcessError."""
         found = self._read(name)
         for one in dict.fromkeys((number, signal.SIGKILL)):
             if found is None or started_at(found[0]) != found[1]:
@@ -147,18 +152,22 @@ class Processes:
             raise ProcessError(
                 f"{name} (pid {found[0]}) of the rehearsal in {self._folder} does not end; end it by hand."
             )
-        self._stop_those_who_left(name)
-        path = os.path.join(self._records, name)
-        if os.path.exists(path):
-            os.unlink(path)
 
-    def _stop_those_who_left(self, name: str) -> None:
-        """Kill what the process has started and what has a session of its own since."""
-        mark = f"REHEARSAL_LOG={self.log_of(name)}".encode()
+    def _forget(self, names: Sequence[str]) -> None:
+        """Their processes have ended: what has left their sessions is killed, and then nothing is known of them any more."""
+        self._stop_those_who_left(names)
+        for name in names:
+            path = os.path.join(self._records, name)
+            if os.path.exists(path):
+                os.unlink(path)
+
+    def _stop_those_who_left(self, names: Sequence[str]) -> None:
+        """Kill what the processes have started and what has a session of its own since; looks at every process once."""
+        marks = {f"REHEARSAL_LOG={self.log_of(name)}".encode() for name in names}
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
                 with open(f"/proc/{pid}/environ", "rb") as file:
-                    ours = mark in file.read().split(b"\0")
+                    ours = not marks.isdisjoint(file.read().split(b"\0"))
                 if ours and int(pid) != os.getpid():
                     os.kill(int(pid), signal.SIGKILL)
             except OSError:
@@ -168,8 +177,13 @@ class Processes:
         """End all, the keeper first; names of those that ran. Raises ProcessError."""
         names = sorted(self.names(), key=lambda name: name != KEEPER)
         running = [name for name in names if self.alive(name)]
-        for name in names:
-            self.stop(name)
+        ended: list[str] = []
+        try:
+            for name in names:
+                self._end(name, signal.SIGKILL, 10.0)
+                ended.append(name)
+        finally:
+            self._forget(ended)
         return running
 
     def log_of(self, name: str) -> str:

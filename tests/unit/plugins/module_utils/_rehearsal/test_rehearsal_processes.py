@@ -82,6 +82,27 @@ def test_what_has_a_session_of_its_own_ends_too(processes: Processes, tmp_path: 
     assert started_at(others)
 
 
+def test_all_who_left_are_found_in_one_look(
+    processes: Processes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many programs there are."""
+    names = ("one", "two", "three")
+    for name in names:
+        processes.start(name, ["/bin/sh", "-c", LEAVES.format(tmp_path / name)])
+    left = [_who_left(tmp_path / name) for name in names]
+    looks: list[str] = []
+    listed = os.listdir
+
+    def look(path: str) -> list[str]:
+        looks.append(str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "listdir", look)
+    assert set(processes.stop_all()) == set(names)
+    wait(lambda: not any(map(started_at, left)))
+    assert looks.count("/proc") == 1 and processes.names() == []
+
+
 def test_the_keeper_finds_what_has_a_session_of_its_own(processes: Processes, tmp_path: Path) -> None:
     """After the process that has started it is gone."""
     owner = subprocess.Popen(["sleep", "300"])
