@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import threading
 import typing as t
@@ -27,6 +28,8 @@ class RemoteCommands:
     def __init__(self, action: ActionBase, host: str) -> None:
         self._action = action
         self.host = host
+        with contextlib.suppress(KeyError, AnsibleError):  # only ssh has one: a terminal would mix answers with what is logged
+            action._connection.set_option("use_tty", False)
 
     def run(self, argv: Sequence[str], timeout: float, beat: Callable[[], None] | None = None) -> Ran:
         """What a command left behind; every word is quoted. Raises EtcdError without a status where the host is silent."""

@@ -69,7 +69,7 @@ def _sentence(endpoint: str, path: str, status: int, words: str, code: int, with
     if status == 404 and not words:
         return (
             f"{endpoint} does not serve {path}: its JSON gateway is switched off (--enable-grpc-gateway=false), or it is not "
-            "an etcd. Switch it on, or ask by etcdctl on the hosts."
+            "an etcd. Switch it on, or use etcdctl on the hosts (audit_kvstore_hosts, maintain_kvstore_hosts)."
         )
     if "CommonName of client sending a request against gateway" in words:
         return (
