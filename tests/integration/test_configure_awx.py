@@ -231,7 +231,7 @@ def test_everything_twice(tmp_path: Path) -> None:
         scene = Scene(awx, tmp_path / "project")
         first = scene.run()
         assert first.returncode == 0, first.output
-        assert len(awx.store.objects["workflow_job_templates"]) == 12
+        assert len(awx.store.objects["workflow_job_templates"]) == 13
         second = scene.run()
         assert second.returncode == 0 and second.changed == 0, second.output
 

@@ -111,7 +111,8 @@ def prometheus(testbed: Testbed, tmp_path_factory: pytest.TempPathFactory) -> It
     made = Prometheus(testbed, tmp_path_factory.mktemp("prometheus"))
     made.start()
     try:
-        assert install_files(testbed, made).changed
+        first = install_files(testbed, made)
+        assert first.changed and handed_on(first)["paths"] == {"rules": str(made.rule_file)}
         assert not install_files(testbed, made).changed
         audited(testbed, made)
         yield made
@@ -123,7 +124,16 @@ def install(testbed: Testbed, *options: str, **variables: Any) -> PlaybookRun:
     """Run the playbook; its variables without the role's name."""
     given = {f"install_monitoring_{key}": value for key, value in variables.items()}
     kubeconfig = {"install_monitoring_kubeconfig": str(testbed.kubeconfig)}
-    return run_playbook("podnet.upkeep.install_monitoring", options, variables={**kubeconfig, **given})
+    env = {"ANSIBLE_SHOW_CUSTOM_STATS": "true"}
+    return run_playbook("podnet.upkeep.install_monitoring", options, variables={**kubeconfig, **given}, env=env)
+
+
+def handed_on(done: PlaybookRun) -> dict[str, Any]:
+    """The summary that AWX keeps with the job."""
+    text = done.stdout.partition("CUSTOM STATS")[2]
+    summary: dict[str, Any] = json.loads(text[text.index("{") : text.rindex("}") + 1])["podnet_upkeep"]
+    assert summary["playbook"] == "podnet.upkeep.install_monitoring"
+    return summary
 
 
 def install_files(testbed: Testbed, prometheus: Prometheus, **more: Any) -> PlaybookRun:
@@ -258,9 +268,12 @@ def test_objects_of_a_cluster(testbed: Testbed) -> None:
 
     checked = install(testbed, "--check", "--diff")
     assert checked.returncode == 0 and checked.changed and testbed.client.find(RULE) is None, checked.output
+    planned = handed_on(checked)
+    assert planned["check_mode"] and planned["counts"]["created"] > 0 and planned["paths"] == {}
     labels = {"release": "stack"}
     done = install(testbed, rule_labels=labels, scrape_interval="15s")
     assert done.returncode == 0 and done.changed, done.output
+    assert handed_on(done) == {**planned, "check_mode": False}
     assert "listens at 127.0.0.1 only (--bind-address)" in done.flat_output
     assert "agents of Cilium serve no metrics" in done.flat_output
     rule = testbed.client.get(RULE)
@@ -268,6 +281,7 @@ def test_objects_of_a_cluster(testbed: Testbed) -> None:
     assert {one["manager"] for one in rule["metadata"]["managedFields"]} == {"podnet.upkeep"}
     alerts = [one["alert"] for group in rule["spec"]["groups"] for one in group["rules"]]
     assert "PodnetIdentityGcAbsent" in alerts and "PodnetNodeCidrPoolFull" not in alerts
+    assert planned["counts"]["alerts"] == len(alerts) and planned["counts"]["left_out"] > 0
     assert "PodnetEndpointsNotReady" not in alerts and "PodnetFindingNodeCidrMissing" in alerts
     monitor = testbed.client.get(f"{OPERATOR_KINDS}/servicemonitors/podnet-upkeep-cilium-operator")
     service = testbed.client.get("/api/v1/namespaces/kube-system/services/podnet-upkeep-cilium-operator")
@@ -279,6 +293,7 @@ def test_objects_of_a_cluster(testbed: Testbed) -> None:
     assert json.loads(board["data"]["podnet-upkeep-identities.json"])["panels"]
     again = install(testbed, "--diff", rule_labels=labels, scrape_interval="15s")
     assert again.returncode == 0 and not again.changed, again.output
+    assert handed_on(again)["counts"] == {**planned["counts"], "created": 0}
 
     # somebody has edited the rule, and somebody else's monitor scrapes the operator now
     edited = {**rule["spec"]["groups"][0], "rules": [{"alert": "X", "expr": "vector(1)"}]}
@@ -304,6 +319,7 @@ def test_objects_of_a_cluster(testbed: Testbed) -> None:
 
     gone = install(testbed, state="absent")
     assert gone.returncode == 0 and gone.changed and testbed.client.find(RULE) is None, gone.output
+    assert handed_on(gone)["counts"]["deleted"] > 0
     for kind in ("prometheusrules", "servicemonitors"):
         assert [one["metadata"]["name"] for one in testbed.client.list(f"{OPERATOR_KINDS}/{kind}")] == ["theirs"]
     left = testbed.client.list(f"/api/v1/namespaces/{NAMESPACE}/configmaps")

@@ -66,7 +66,17 @@ def test_every_playbook_is_known() -> None:
     for name in PLAYBOOKS:
         assert (ROLES / name).is_dir() and (collection_folder() / "playbooks" / f"{name}.yml").is_file()
     reads = {name for name, spec in PLAYBOOKS.items() if not spec["repairs"]}
-    assert not [name for name in reads if name.startswith(("clean", "tune", "re", "retire", "maintain", "undo"))]
+    assert not [
+        name for name in reads if name.startswith(("clean", "install", "tune", "re", "retire", "maintain", "undo"))
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(PLAYBOOKS))
+def test_every_playbook_hands_on_a_summary(name: str) -> None:
+    """Under its own name, by the playbook itself or by its role."""
+    files = [collection_folder() / "playbooks" / f"{name}.yml", *(ROLES / name / "tasks").glob("*.yml")]
+    said = [line.strip() for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+    assert f"run_summary_playbook: podnet.upkeep.{name}" in said
 
 
 @pytest.mark.parametrize(
