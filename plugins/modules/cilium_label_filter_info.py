@@ -350,6 +350,7 @@ def _state(options: t.Mapping[str, t.Any]) -> ClusterState:
         resources=RESOURCES,
         processes=True,
         agents=options["use_agents"],
+        metrics=False,
         agent_concurrency=options["agent_concurrency"],
         cilium_namespace=options["cilium_namespace"],
     )

@@ -75,6 +75,10 @@ options:
         one that restarts again and again looks healthy for some seconds.
     type: int
     default: 30
+  probe_namespace:
+    description: Namespace of the pods that show that the network works. Whether they may be made there is asked.
+    type: str
+    default: default
   wait_for_allocation:
     description: Seconds to wait for the allocator when a named Node has no pod CIDR, before the plan is made.
     type: int
@@ -308,6 +312,7 @@ def plan_options(params: t.Mapping[str, t.Any], client: KubeClient) -> PlanOptio
         state_dir=params["state_dir"] or "",
         journal=journal_of(params, client),
         settle_seconds=params["settle_seconds"],
+        probe_namespace=params["probe_namespace"],
         drain=DrainOptions(
             filters=FilterOptions(
                 ignore_daemonsets=True,
@@ -408,6 +413,7 @@ def main() -> None:
             "accepted_risks": {"type": "list", "elements": "str", "default": []},
             "state_dir": {"type": "path"},
             "settle_seconds": {"type": "int", "default": 30},
+            "probe_namespace": {"type": "str", "default": "default"},
             "wait_for_allocation": {"type": "int", "default": 0},
             "delete_emptydir_data": {"type": "bool", "default": False},
             "force": {"type": "bool", "default": False},

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,7 +100,7 @@ def _audit(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
 
 def _relief(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
     del folder
-    _with_collection(testbed)
+    with_collection(testbed)
     return {"cluster_cidrs": ["10.146.0.0/15"]}
 
 
@@ -116,12 +116,12 @@ def _maintained_etcd(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
     return {**found, "keep_revisions": 10, "min_revisions": 10, "snapshot_dir": str(folder / "snapshots")}
 
 
-def _without_collection(testbed: Testbed) -> None:
+def without_collection(testbed: Testbed) -> None:
     """The garbage collector of kube-controller-manager would be quicker than the clean-ups."""
     testbed.control_plane.stop_component(cleanup_scene.KCM)
 
 
-def _with_collection(testbed: Testbed) -> None:
+def with_collection(testbed: Testbed) -> None:
     if not _runs(testbed):
         testbed.control_plane.restart_controller_manager()
         testbed.control_plane.wait_usable()
@@ -133,7 +133,7 @@ def _runs(testbed: Testbed) -> bool:
 
 
 def _stale_pods(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
-    _without_collection(testbed)
+    without_collection(testbed)
     _node(testbed, "n0")
     for name, phase in (("evicted", "Failed"), ("done", "Succeeded")):
         cleanup_scene.pod(testbed, f"{name}-{time.monotonic_ns()}", phase)
@@ -148,13 +148,13 @@ def _node(testbed: Testbed, name: str) -> str:
 
 
 def _endpoints(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
-    _without_collection(testbed)
+    without_collection(testbed)
     cleanup_scene.endpoint(testbed, f"gone-{time.monotonic_ns()}", "00000000-0000-4000-8000-000000000000")
     return {**_journals(folder), "min_age": 0}
 
 
 def _cilium_nodes(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
-    _without_collection(testbed)
+    without_collection(testbed)
     owner = {"apiVersion": "v1", "kind": "Node", "name": "gone", "uid": "00000000-0000-4000-8000-000000000000"}
     metadata = {"name": f"gone-{time.monotonic_ns()}", "ownerReferences": [{**owner, "name": "gone"}]}
     body = {"apiVersion": "cilium.io/v2", "kind": "CiliumNode", "metadata": metadata, "spec": {"ipam": {}}}
@@ -163,7 +163,7 @@ def _cilium_nodes(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
 
 
 def _identities(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
-    _without_collection(testbed)
+    without_collection(testbed)
     _identity(testbed, 50_000 + time.monotonic_ns() % 10_000)
     time.sleep(3)  # older than two heartbeat timeouts
     return {**_journals(folder), "grace": 3, "rate": 0}
@@ -191,7 +191,7 @@ def _first_run(testbed: Testbed, name: str) -> None:
 
 def _restart(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
     del folder
-    _with_collection(testbed)
+    with_collection(testbed)
     _first_run(testbed, "cilium")
     testbed.client.patch(CONFIG, {"data": {"identity-gc-rate-limit": str(2000 + time.monotonic_ns() % 1000)}})
     return {"component": "both", "always": True, "settle_seconds": 1, "timeout": 60}
@@ -199,14 +199,14 @@ def _restart(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
 
 def _tune(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
     del folder
-    _with_collection(testbed)
+    with_collection(testbed)
     _first_run(testbed, "cilium")
     value = str(3000 + time.monotonic_ns() % 1000)
     return {"values": {"identity-gc-rate-limit": value}, "settle_seconds": 1, "timeout": 60}
 
 
 def _recover(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
-    _with_collection(testbed)
+    with_collection(testbed)
     _first_run(testbed, "cilium")
     role = "/apis/rbac.authorization.k8s.io/v1/clusterroles/cilium-operator"
     deployment = "/apis/apps/v1/namespaces/kube-system/deployments/cilium-operator"
@@ -239,7 +239,7 @@ def _recover(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
 def _stress(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
     """The operator collects, two simulated Nodes take pods, and a test that was killed has left its namespace."""
     del folder
-    _with_collection(testbed)
+    with_collection(testbed)
     _first_run(testbed, "stress-identities")
     quick = {"identity-gc-interval": "1s", "identity-heartbeat-timeout": "4s", "identity-gc-rate-limit": "60000"}
     testbed.client.patch(CONFIG, {"data": quick})
@@ -272,7 +272,7 @@ def _rehearse(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
     return {**work, "playbook": "clean_stale_pods", "must_succeed": False}
 
 
-def _deploy_on(testbed: Testbed, node: str) -> None:
+def deploy_on(testbed: Testbed, node: str, volumes: Sequence[Mapping[str, Any]] = ()) -> None:
     """A pod on this Node that its Deployment makes anew elsewhere; where no Node is free, it waits."""
     path = "/apis/apps/v1/namespaces/default/deployments"
     preferred = {"key": "metadata.name", "operator": "In", "values": [node]}
@@ -280,8 +280,8 @@ def _deploy_on(testbed: Testbed, node: str) -> None:
     affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
     if testbed.client.find(f"{path}/web") is not None:
         testbed.client.delete(f"{path}/web")
-    containers = [{"name": "c", "image": "example.invalid/c"}]
-    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": containers, "affinity": affinity}}
+    pod = {"containers": [{"name": "c", "image": "example.invalid/c"}], "volumes": list(volumes)}
+    template = {"metadata": {"labels": {"app": "web"}}, "spec": {**pod, "affinity": affinity}}
     spec = {"replicas": 1, "selector": {"matchLabels": {"app": "web"}}, "template": template}
     testbed.client.create(path, {"metadata": {"name": "web"}, "spec": spec})
 
@@ -293,9 +293,9 @@ def _deploy_on(testbed: Testbed, node: str) -> None:
 
 
 def _retire(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
-    _with_collection(testbed)
+    with_collection(testbed)
     lone_node.create(testbed, "spare", ready=True)
-    _deploy_on(testbed, "spare")
+    deploy_on(testbed, "spare")
     return {
         "state_dir": str(folder / "retired"),
         "nodes": ["spare"],
@@ -305,7 +305,7 @@ def _retire(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
 
 
 def _remove(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
-    _with_collection(testbed)
+    with_collection(testbed)
     lone_node.create(testbed, "gone", ready=False)
     return {"state_dir": str(folder / "removed"), "quarantine": 1, "settle_seconds": 2, "max_share": 0.5}
 

@@ -27,6 +27,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.resources i
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import ClusterState
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_manager import AllocatorSettings
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import ApiError
+from harness import every_kind
 from harness.playbook import run_playbook
 from harness.waiting import wait_until
 from testbed import CiliumOperatorSpec, ControlPlaneSpec, KwokSpec, Testbed, TestbedSpec, objects
@@ -35,12 +36,6 @@ from testbed.recordings import agent_answers
 pytestmark = pytest.mark.testbed
 
 ACCESS = AccessOptions()
-BUILT_IN = ("", "apps", "coordination.k8s.io", "rbac.authorization.k8s.io", "storage.k8s.io", "apiregistration.k8s.io")
-# of a group that has other kinds besides
-SERVED_ALREADY = {"networkpolicies.networking.k8s.io"}
-# A server that does not know ClusterCIDRs of its own group answers 404 for them whatever definition there is; discovery
-# names the version all the same, so that the permission matters.
-NOT_SERVED = {"clustercidrs-in-tree"}
 READING = {"get", "list", "watch"}
 
 
@@ -54,60 +49,12 @@ def testbed() -> Iterator[Testbed]:
         kwok=KwokSpec(exec_answers=agent_answers("healthy")),
     )
     with Testbed.up(spec) as made:
-        _serve_everything(made)
+        every_kind.serve(made)
         for name in ("calico-node", "aws-node", "azure-cns"):
-            made.client.create("/apis/apps/v1/namespaces/kube-system/daemonsets", _daemon_set(name))
+            made.client.create("/apis/apps/v1/namespaces/kube-system/daemonsets", every_kind.daemon_set(name))
         made.client.apply("/api/v1/nodes/agent-a", objects.node("agent-a", labels=objects.AGENT_NODE))
         wait_until("the DaemonSet has its agent", lambda: _agents(made))
         yield made
-
-
-def _serve_everything(testbed: Testbed) -> None:
-    """A definition for each kind that is not served yet."""
-    collection = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-    served = SERVED_ALREADY | {one["metadata"]["name"] for one in testbed.client.list(collection)}
-    made = []
-    for kind in RESOURCES.values():
-        name = f"{kind.plural or kind.name}.{kind.group}"
-        if kind.group not in BUILT_IN and name not in served:
-            made.append(name)
-            schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-            names = {"plural": kind.plural or kind.name, "singular": kind.kind.lower(), "kind": kind.kind}
-            version = {"name": kind.versions[0], "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
-            testbed.client.create(
-                collection,
-                {
-                    "apiVersion": "apiextensions.k8s.io/v1",
-                    "kind": "CustomResourceDefinition",
-                    "metadata": {"name": name, "annotations": {"api-approved.kubernetes.io": "unapproved, for a test"}},
-                    "spec": {
-                        "group": kind.group,
-                        "names": {**names, "listKind": f"{kind.kind}List"},
-                        "scope": "Namespaced" if kind.namespaced else "Cluster",
-                        "versions": [version],
-                    },
-                },
-            )
-    admin = KubeClient.from_options({"kubeconfig": str(testbed.kubeconfig)})
-    wait_until("every kind is served", lambda: live.collect(admin, live.LiveOptions()).absent == NOT_SERVED)
-
-
-def _daemon_set(name: str) -> dict[str, Any]:
-    """Objects of a CNI matter to an audit only where it runs; its DaemonSet is enough."""
-    labels = {"app": name}
-    container = {"name": "x", "image": "example.invalid/x"}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "DaemonSet",
-        "metadata": {"name": name},
-        "spec": {
-            "selector": {"matchLabels": labels},
-            "template": {
-                "metadata": {"labels": labels},
-                "spec": {"nodeSelector": {"no": "node"}, "containers": [container]},
-            },
-        },
-    }
 
 
 def _agents(testbed: Testbed) -> list[str]:
@@ -177,7 +124,7 @@ def audited(kubeconfig: Path, **variables: Any) -> dict[str, Any]:
 def test_the_whole_audit_runs_without_any_unknown(testbed: Testbed, kubeconfig: Path, client: KubeClient) -> None:
     """The module's state and the playbook's report."""
     state = read(client)
-    assert not state.unknown and state.absent == NOT_SERVED and set(state.resources) == set(RESOURCES)
+    assert not state.unknown and state.absent == every_kind.NOT_SERVED and set(state.resources) == set(RESOURCES)
     assert not any(one.id == "data-missing" for one in run_checks(Context(state)))
     report = audited(kubeconfig)
     assert report["unknown"] == {} and len(report["nodes"]) == 2

@@ -1,7 +1,8 @@
 """With the ServiceAccount that install_access gives it each playbook does its work, uses every rule, and no other.
 
 On the real API server with RBAC. Its audit log says what was used: a rule that is not used is too much, and one that is
-lacking would have been refused. Without any one of them a playbook refuses at its start, and names it.
+lacking would have been refused. Without any one of them a playbook refuses at its start, and names it: here a sample, and all
+of them, of all playbooks, in test_every_permission.py.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,7 +33,8 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.playbook
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_lease import RunLease
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_neighbours import STRESS_RUN
-from harness import access_scenes
+from harness import access_cases, access_scenes, limited_accounts, permission_runs
+from harness.permission_atoms import Atom
 from harness.playbook import PlaybookRun, run_playbook
 from harness.waiting import wait_until
 from testbed import Testbed
@@ -43,10 +46,8 @@ NAMESPACE = "kube-system"
 NOT_SERVED = {"crd.projectcalico.org", "vpcresources.k8s.aws", "acn.azure.com", "networking.x-k8s.io"}
 #: No request is recorded under these: what RBAC asks about whoever changes a role.
 NEVER_RECORDED = {"escalate", "bind"}
-#: They go on without what they may not read, and say what they then do not know.
-NO_QUESTION = {"audit", "audit_kvstore", "forecast", "rehearse", "simulate_label_filter"}
-#: Their scenes need hosts (test_reassignment_permissions.py), or are those of another one.
-ELSEWHERE = {"reassign_pod_cidrs", "install_audit_access", "scheduled_run", "install_monitoring"}
+#: Their runs need hosts: test_reassignment_permissions.py.
+ON_HOSTS = {"reassign_pod_cidrs"}
 SEED = int(os.environ.get("PODNET_TEST_SEED", "20261121"))
 QUESTION: Triple = ("authorization.k8s.io", "selfsubjectaccessreviews", "create")
 
@@ -78,24 +79,12 @@ def access_of(playbook: str) -> PlaybookAccess:
 def credentials(testbed: Testbed, access: PlaybookAccess, folder: Path) -> Path:
     """A kubeconfig with a token of the ServiceAccount, once its rules are in force."""
     AccessObjects(admin(testbed), access).present()
-    path = token_of(testbed, access, folder)
+    path = limited_accounts.token(testbed, access, folder / f"{access.name}.conf")
     client = KubeClient.from_options({"kubeconfig": str(path)})
     (playbook,) = access.playbooks
     wait_until(
         "the rules are in force", lambda: not missing_rules(client, playbook, features=access.features, planning=False)
     )
-    return path
-
-
-def token_of(testbed: Testbed, access: PlaybookAccess, folder: Path) -> Path:
-    """A kubeconfig with a token of the ServiceAccount."""
-    path = folder / f"{access.name}.conf"
-    accounts = f"/api/v1/namespaces/{access.namespace}/serviceaccounts"
-    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
-    token = testbed.client.create(f"{accounts}/{access.name}/token", request)["status"]["token"]
-    content = json.loads(testbed.kubeconfig.read_text(encoding="utf-8"))
-    content["users"] = [{"name": "user", "user": {"token": token}}]
-    path.write_text(json.dumps(content), encoding="utf-8")
     return path
 
 
@@ -119,11 +108,11 @@ def used_by(testbed: Testbed, access: PlaybookAccess) -> dict[Triple, set[int]]:
     return found
 
 
-def test_every_playbook_has_rules_and_a_scene() -> None:
-    """A new playbook that talks to a cluster has to say what it needs, or why not here."""
+def test_every_playbook_has_rules_and_runs() -> None:
+    """A new playbook that talks to a cluster has to say what it needs, and what uses all of it."""
     root = Path(__file__).parents[2] / "playbooks"
     there = {path.stem for path in root.glob("*.yml")} & set(PLAYBOOKS)
-    assert there - set(access_scenes.SCENES) <= ELSEWHERE
+    assert {one for one in there if not access_cases.cases_of(one)} == ON_HOSTS
     assert set(access_scenes.SCENES) <= set(PLAYBOOKS)
 
 
@@ -142,14 +131,12 @@ def test_a_clean_up_does_not_begin_beside_a_stress_test(testbed: Testbed, folder
     assert summary["counts"]["candidates"] > 0 and done.failure == summary["failure"], "it is handed on, and said last"
 
 
-def scenes() -> list[Any]:
-    """Those that wait for restarts and for Nodes are for the long tests."""
-    slow = {"restart_cilium", "tune_cilium", "recover_identities", "retire_nodes", "remove_unreachable_nodes"}
-    slow |= {"rehearse", "stress_identities"}
-    return [pytest.param(one, marks=[pytest.mark.long] if one in slow else []) for one in access_scenes.SCENES]
+#: They wait for restarts, for Nodes, or for a copy of the cluster; see test_every_permission.py.
+SLOW = {"restart_cilium", "tune_cilium", "recover_identities", "retire_nodes", "remove_unreachable_nodes"}
+SLOW |= {"rehearse", "stress_identities"}
 
 
-@pytest.mark.parametrize("playbook", scenes())
+@pytest.mark.parametrize("playbook", [one for one in access_scenes.SCENES if one not in SLOW])
 def test_its_rules_are_enough_and_each_is_used(playbook: str, testbed: Testbed, folder: Path) -> None:
     """The run is green, nothing is refused, and used are exactly the rules (but for those of a case that is not here)."""
     scene, access = access_scenes.SCENES[playbook], access_of(playbook)
@@ -166,51 +153,6 @@ def test_its_rules_are_enough_and_each_is_used(playbook: str, testbed: Testbed, 
     assert unused == set()
 
 
-def all_removals() -> list[tuple[str, Rule]]:
-    """Each rule of each playbook that asks at its start."""
-    return [
-        (playbook, rule)
-        for playbook in access_scenes.SCENES
-        if playbook not in NO_QUESTION
-        for rule in {one.triple: one for one in rules_of(playbook, access_scenes.SCENES[playbook].features)}.values()
-    ]
-
-
-def refuses_without(testbed: Testbed, folder: Path, playbook: str, rule: Rule) -> None:
-    """Take the rule away, and run: nothing is written, and the message names it."""
-    scene, access = access_scenes.SCENES[playbook], access_of(playbook)
-    kubeconfig = credentials(testbed, access, folder)
-    for place in ("", *access.namespaced_rules()):
-        path = f"{collection_path('Role' if place else 'ClusterRole', place)}/{access.name}"
-        kept = [_without(one, rule) for one in testbed.client.get(path)["rules"] or ()]
-        testbed.client.patch(path, {"rules": [one for one in kept if one["verbs"]]})
-    client = KubeClient.from_options({"kubeconfig": str(kubeconfig)})
-    wait_until("it is out of force", lambda: lacks(client, access, rule))
-    before = len(writes_of(testbed, access))
-    variables = {f"{scene.prefix or playbook}_kubeconfig": str(kubeconfig), **NEEDED.get(playbook, {})}
-    if not rule.asked:  # it is tried, so there has to be work
-        variables = scene.variables(testbed, folder, kubeconfig)
-    done = play(playbook, variables)
-    assert done.returncode != 0, f"{playbook} without {rule.words}: {done.output}"
-    assert rule.words in done.flat_output and "nothing was changed" in done.flat_output, done.output
-    assert len(writes_of(testbed, access)) == before
-
-
-def lacks(client: KubeClient, access: PlaybookAccess, rule: Rule) -> bool:
-    """Whether the missing rule shows; what is not asked at the start is asked here."""
-    if rule.asked:
-        (playbook,) = access.playbooks
-        return bool(missing_rules(client, playbook, features=access.features, planning=False))
-    return not client.allowed(rule.verb, rule.resource, group=rule.group)
-
-
-#: Variables without which a playbook does not begin at all.
-NEEDED: dict[str, dict[str, Any]] = {
-    "install_access": {"install_access_playbooks": ["audit"]},
-    "install_schedule": {"install_schedule_namespace": "kube-system"},
-}
-
-
 def _without(given: dict[str, Any], rule: Rule) -> dict[str, Any]:
     if given["apiGroups"] != [rule.group] or given["resources"] != [rule.resource]:
         return given
@@ -224,21 +166,24 @@ def writes_of(testbed: Testbed, access: PlaybookAccess) -> list[dict[str, Any]]:
     return [event for event in found if (event.get("objectRef") or {}).get("resource") != QUESTION[1]]
 
 
-@pytest.mark.parametrize(
-    ("playbook", "rule"),
-    random.Random(SEED).sample(all_removals(), 4),
-    ids=lambda one: one if isinstance(one, str) else one.words.replace(" ", "-"),
-)
-def test_a_sample_of_rules_that_are_missing(playbook: str, rule: Rule, testbed: Testbed, folder: Path) -> None:
-    """All of them are in the long tests."""
-    refuses_without(testbed, folder, playbook, rule)
+def sample_of_trials() -> list[permission_runs.Trial]:
+    """Some of what the playbooks ask for at their start; all of it is in test_every_permission.py."""
+    asking = [one for one in PLAYBOOKS if one not in permission_runs.READERS and one != permission_runs.FAILS]
+    return random.Random(SEED).sample(
+        [trial for one in asking for trial in permission_runs.trials(one) if trial.asked], 4
+    )
 
 
-@pytest.mark.long
-def test_without_any_rule_its_playbook_refuses(testbed: Testbed, folder: Path) -> None:
-    """One after the other; a playbook that would go on without one of them does not get this far."""
-    for playbook, rule in all_removals():
-        refuses_without(testbed, folder, playbook, rule)
+@pytest.mark.parametrize("trial", sample_of_trials(), ids=lambda one: f"{one.playbook} {one.atom.words}")
+def test_a_sample_of_permissions_that_are_missing(
+    trial: permission_runs.Trial, testbed: Testbed, tmp_path: Path
+) -> None:
+    """Take one away, and run: nothing is written, and the message names it."""
+    access = permission_runs.access_of(trial.playbook, f"less-{time.monotonic_ns()}")
+    account = limited_accounts.create(testbed, tmp_path, access)
+    limited_accounts.wait_in_force(testbed, account)
+    assert trial.run(testbed, tmp_path, account) == ""
+    assert not writes_of(testbed, access)
 
 
 GIVEN = "clean_endpoints"
@@ -254,7 +199,7 @@ def installer(testbed: Testbed, folder: Path) -> tuple[PlaybookAccess, Path]:
         for resource in ("clusterroles", "roles"):
             rules = [_without(one, Rule(verb, resource, "rbac.authorization.k8s.io")) for one in rules]
     testbed.client.patch(path, {"rules": [one for one in rules if one["verbs"]]})
-    kubeconfig = token_of(testbed, access, folder)
+    kubeconfig = limited_accounts.token(testbed, access, folder / f"{access.name}.conf")
     client = KubeClient.from_options({"kubeconfig": str(kubeconfig)})
 
     def in_force() -> bool:
@@ -293,13 +238,10 @@ def test_who_has_what_he_gives_needs_neither_escalate_nor_bind(testbed: Testbed,
 
 def test_a_plan_needs_less(testbed: Testbed, folder: Path) -> None:
     """Check mode asks for what is read, and not for the act."""
-    access = access_of("clean_endpoints")
-    kubeconfig = credentials(testbed, access, folder)
-    path = f"{collection_path('ClusterRole')}/{access.name}"
-    deleting = Rule("delete", "ciliumendpoints", "cilium.io")
-    rules = [_without(one, deleting) for one in testbed.client.get(path)["rules"]]
-    testbed.client.patch(path, {"rules": [one for one in rules if one["verbs"]]})
-    client = KubeClient.from_options({"kubeconfig": str(kubeconfig)})
-    wait_until("it is out of force", lambda: missing_rules(client, "clean_endpoints", planning=False))
-    variables = {"clean_endpoints_kubeconfig": str(kubeconfig)}
-    assert run_playbook("podnet.upkeep.clean_endpoints", ["--check"], variables=variables).returncode == 0
+    deleting = Atom("delete", "ciliumendpoints", "cilium.io")
+    access = PlaybookAccess(name="planner", playbooks=("clean_endpoints",))
+    account = limited_accounts.create(testbed, folder, access)
+    limited_accounts.wait_in_force(testbed, account)
+    variables = {"clean_endpoints_kubeconfig": str(account.kubeconfig)}
+    with limited_accounts.lacking(testbed, account, deleting):
+        assert run_playbook("podnet.upkeep.clean_endpoints", ["--check"], variables=variables).returncode == 0

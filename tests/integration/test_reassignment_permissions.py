@@ -1,86 +1,76 @@
-"""A whole run with exactly the permissions that the plan asks for: they are enough, and each of them is used."""
+"""A whole run on hosts with exactly the permissions that install_access gives: they are enough, and each of them is used.
+
+What the playbook asks for at its start is taken away in test_every_permission.py, permission by permission. Here it is done
+with what only the audit at its end reads: the run ends well, and says what is unknown.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cluster_preflight import (
-    PERMISSIONS,
-    missing_permissions,
-)
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_permissions import rules_of, run_permissions
-from harness.rolling_scene import Scene, assert_succeeded
-from harness.waiting import wait_until
+from harness import access_cases, every_kind, limited_accounts, permission_runs
+from harness.permission_atoms import Atom, needed
+from harness.playbook import run_playbook
+from harness.rolling_scene import PLAYBOOK, Scene, assert_succeeded
 
 pytestmark = [pytest.mark.testbed, pytest.mark.hosts, pytest.mark.long]
 
-USER = "careful-operator"
-RUN = "reassign-pod-cidrs"
-#: Asked for, and not needed in this cluster: (verb, resource) and where it is.
-ELSEWHERE = {("get", "persistentvolumeclaims"): "pods with volumes"}
-ROLES = "/apis/rbac.authorization.k8s.io/v1"
-Use = tuple[str, str, str, str]
+NAME = "reassign_pod_cidrs"
+#: Used only where the API server refuses an eviction without saying how many pods a budget lacks, which this one says;
+#: test_every_permission.py shows that drains of retire_nodes use it, which are the same.
+ELSEWHERE = {Atom("get", "poddisruptionbudgets", "policy")}
 
 
 @pytest.fixture(scope="module")
 def scene() -> Iterator[Scene]:
-    """Two hosts; h1 has a podCIDR out of range."""
+    """Two hosts, and every kind of object is served."""
     with Scene.up("permissions") as made:
+        every_kind.serve(made.testbed)
         yield made
 
 
-def allow(scene: Scene) -> None:
-    """The documented rules, and nothing else, for a user of his own."""
-    rules = [
-        {"apiGroups": [group], "resources": ["/".join(filter(None, (resource, part)))], "verbs": [verb]}
-        for verb, resource, group, part in PERMISSIONS
-    ]
-    subject = {"kind": "User", "name": USER, "apiGroup": "rbac.authorization.k8s.io"}
-    for kind, folder, found in (
-        ("ClusterRole", ROLES, rules),
-        ("Role", f"{ROLES}/namespaces/kube-system", rules_of(run_permissions(RUN))),
-    ):
-        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": USER}
-        head = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": USER}}
-        scene.testbed.client.create(f"{folder}/{kind.lower()}s", {**head, "kind": kind, "rules": found})
-        binding = {**head, "kind": f"{kind}Binding", "roleRef": role, "subjects": [subject]}
-        scene.testbed.client.create(f"{folder}/{kind.lower()}bindings", binding)
-
-
-def uses(scene: Scene) -> dict[Use, set[int]]:
-    """What the user has done, by the API server's audit log: {(verb, resource, group, subresource): answers}."""
-    found: dict[Use, set[int]] = {}
-    for line in scene.testbed.audit_log.read_text(encoding="utf-8").splitlines():
-        event: dict[str, Any] = json.loads(line)
-        about = event.get("objectRef") or {}
-        if event["user"]["username"] == USER and about.get("apiGroup") != "authorization.k8s.io" and about:
-            key = (event["verb"], about["resource"], about.get("apiGroup", ""), about.get("subresource", ""))
-            found.setdefault(key, set()).add(event["responseStatus"]["code"])
-    return found
-
-
-def test_a_run_needs_what_the_plan_asks_for(scene: Scene) -> None:
-    """No more: nothing is refused but what the audit reads if it may. No less: all of it is used."""
-    kubeconfig = scene.testbed.kubeconfig_for(USER)
-    allow(scene)
-    client = KubeClient.from_options({"kubeconfig": str(kubeconfig)})
-    wait_until("the rules are in force", lambda: not missing_permissions(client))
-    scene.kubeconfig = kubeconfig
+def test_a_run_needs_what_the_plan_asks_for(
+    scene: Scene, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """No more: nothing is refused, and nothing is used besides. No less: all of it is used."""
+    testbed = scene.testbed
+    volumes = [access_cases.claim(testbed, "of-web")]
+    patch = {"spec": {"template": {"spec": {"volumes": volumes}}}}
+    testbed.client.patch("/apis/apps/v1/namespaces/default/deployments/web", patch)
+    scene.wait_workload()
+    account = permission_runs.account(testbed, tmp_path, NAME)
+    scene.kubeconfig = account.kubeconfig
     scene.drift("h1")
     assert_succeeded(scene.run())
-    scene.wait_healthy()
 
-    seen = uses(scene)
-    refused = {use for use, answers in seen.items() if 403 in answers}
-    # checks of the audit do without what they may not read
-    assert {verb for verb, _resource, _group, _part in refused} <= {"list", "get"}, refused
-    asked = {*PERMISSIONS, *((one.verb, one.resource, one.group, "") for one in run_permissions(RUN))}
-    assert not refused & asked
-    assert set(seen) - refused <= asked, set(seen) - refused - asked
-    unused = {(verb, resource) for verb, resource, group, part in asked - set(seen)}
-    assert unused == set(ELSEWHERE)
+    events = limited_accounts.events_by_user(testbed, [account.access.user])[account.access.user]
+    requests = limited_accounts.requests(events)
+    assert not {request for request, answers in requests.items() if 403 in answers}
+    assert not {request for request in requests if not any(atom.allows(request) for atom in account.atoms)}
+    used = needed(account.atoms, requests)
+    record_property("atoms", len(account.atoms))
+    record_property("used", len(used))
+    assert {atom.words for atom in account.atoms if atom not in used and atom not in ELSEWHERE} == set()
+
+
+def test_what_its_audit_may_not_read_is_unknown(
+    scene: Scene, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """Nothing is to be done, so that the run comes to its audit."""
+    trials = [one for one in permission_runs.trials(NAME) if not one.asked]
+    account = limited_accounts.create(scene.testbed, tmp_path, permission_runs.access_of(NAME, "less"))
+    limited_accounts.wait_in_force(scene.testbed, account)
+    variables = {**scene.variables(), "reassign_pod_cidrs_kubeconfig": str(account.kubeconfig)}
+    unsaid = {}
+    for trial in trials:
+        with limited_accounts.lacking(scene.testbed, account, trial.atom):
+            done = run_playbook(PLAYBOOK, ["-i", str(scene.testbed.inventory)], variables=variables)
+        assert_succeeded(done)
+        if trial.atom.resource not in done.flat_output:
+            unsaid[trial.atom.words] = done.output
+    record_property("atoms", len(trials))
+    record_property("failed_as_they_must", len(trials) - len(unsaid))
+    assert unsaid == {}

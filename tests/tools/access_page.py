@@ -46,8 +46,8 @@ Each playbook has one ClusterRole for what it needs in all namespaces, and Roles
 ``roles/install_access/files`` has the same as manifests, for ``kubectl apply -f`` (defaults, no features).
 
 A playbook that writes asks at its start about each of its rules and refuses with the names of those that are missing, before it
-changes anything. In check mode it asks only for what a plan needs. An audit and a rehearsal go on without what they may not read, and
-say what is unknown.
+changes anything. In check mode it asks only for what a plan needs. An audit, also that at the end of a run, and a rehearsal go on
+without what they may not read, and say what is unknown.
 
 Who gives permissions must have all of them himself, or the verbs ``escalate`` and ``bind`` on roles and cluster roles. Only the API
 server can judge that. So ``install_access``, ``install_audit_access`` and ``install_schedule`` do not ask for the two verbs: outside of
@@ -56,9 +56,12 @@ check mode they try everything as a dry run, and refuse before anything is writt
 ``configure_awx`` has no rules: it speaks to AWX and to no cluster. A rehearsal only reads the cluster; what its playbook writes, it
 writes to the copy.
 
-That the rules of a playbook are enough, and that each of them is used, is shown by the audit log of a real API server. *Only when* names
-the rules that a run without that case does not use. Resources of groups that a cluster does not serve are named all the same: such a rule
-allows nothing. Besides, every authenticated user may ask for the version, the list of groups and its own permissions.
+That the rules of a playbook are enough, and that each of them is used, is shown by the audit log of a real API server: for each verb of
+each kind of object (and each name) there is a request that nothing else allows. Each is also taken away in turn. A playbook that writes
+then refuses and names it, and one that only reads says what it could not read. *Only when* names the rules that a run without that case
+does not use. A Role leaves out what the ClusterRole beside it, or another of its rules, allows already. Resources of groups that a
+cluster does not serve are named all the same: such a rule allows nothing. Besides, every authenticated user may ask for the version, the
+list of groups and its own permissions.
 
 Where a rule holds:
 

@@ -35,8 +35,8 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._errors import ApiEr
 _LATELY = datetime.timedelta(hours=1)
 
 
-def read_agents(client: KubeClient, state: ClusterState, concurrency: int) -> ClusterState:
-    """The state with what Cilium's agents and the metrics of its operator say.
+def read_agents(client: KubeClient, state: ClusterState, concurrency: int, *, metrics: bool = True) -> ClusterState:
+    """The state with what Cilium's agents and, on request, the metrics of its operator say.
 
     Without the permission they are unknown. Raises ApiError when the API does not answer.
     """
@@ -45,13 +45,12 @@ def read_agents(client: KubeClient, state: ClusterState, concurrency: int) -> Cl
     namespace = next((str(pod["metadata"].get("namespace")) for pod in agents), "kube-system")
     config = state.config_map("cilium-config") or {}
     ports = {one: metrics_port(one, config.get(PORT_KEYS[one], "")) for one in (OPERATOR, AGENT)}
-    return _adding(
-        state,
-        {
-            "agents": lambda: collect_agents(client, agents, concurrency=concurrency, namespace=namespace),
-            "metrics": lambda: collect_metrics(client, operators, concurrency=concurrency, ports=ports),
-        },
-    )
+    readers: dict[str, Callable[[], Sequence[Object]]] = {
+        "agents": lambda: collect_agents(client, agents, concurrency=concurrency, namespace=namespace)
+    }
+    if metrics:
+        readers["metrics"] = lambda: collect_metrics(client, operators, concurrency=concurrency, ports=ports)
+    return _adding(state, readers)
 
 
 def read_logs(client: KubeClient, state: ClusterState) -> ClusterState:

@@ -55,10 +55,14 @@ _BEHIND: t.Final = ("ciliumendpointslices", "ciliumendpoints", "pods")
 
 @dataclass(frozen=True)
 class LiveOptions:
-    """What is read: which resources, what besides them, and where Cilium is when its DaemonSet does not tell."""
+    """What is read: which resources, what besides them, and where Cilium is when its DaemonSet does not tell.
+
+    ``metrics`` are those of the cilium-operator, and only where ``agents`` are asked.
+    """
 
     resources: Collection[str] = tuple(RESOURCES)
     agents: bool = False
+    metrics: bool = True
     agent_concurrency: int = 10
     logs: bool = False
     hosts: Sequence[Mapping[str, t.Any]] = ()
@@ -91,7 +95,7 @@ def collect(client: KubeClient, options: LiveOptions = ONLY_NODE_CIDRS) -> Clust
         origin=f"API of {client.host}",
     )
     if options.agents:
-        state = read_agents(client, state, options.agent_concurrency)
+        state = read_agents(client, state, options.agent_concurrency, metrics=options.metrics)
     if options.logs:
         state = read_logs(client, state)
     return with_hosts(state, options.hosts)

@@ -10,7 +10,6 @@ Each objection has a code; where the risk is one that an operator may take, the 
 
 from __future__ import annotations
 
-import concurrent.futures
 import datetime
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -23,41 +22,8 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.waiting 
 _LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kube-controller-manager"
 _LEASE_POLL = 1.0
 _LONGEST_RENEWAL = 15.0
-_QUESTIONS_AT_ONCE = 4
 #: Verdicts about a leader.
 STABLE, ABSENT, UNSTABLE, DOWN = "stable", "absent", "unstable", "down "
-
-#: What the whole procedure does at the API: (verb, resource, group, subresource).
-PERMISSIONS: tuple[tuple[str, str, str, str], ...] = (
-    ("get", "nodes", "", ""),
-    ("list", "nodes", "", ""),
-    ("create", "nodes", "", ""),
-    ("patch", "nodes", "", ""),
-    ("delete", "nodes", "", ""),
-    ("get", "namespaces", "", ""),
-    ("get", "pods", "", ""),
-    ("list", "pods", "", ""),
-    ("create", "pods", "", ""),
-    ("delete", "pods", "", ""),
-    ("create", "pods", "", "eviction"),
-    ("list", "events", "", ""),
-    ("get", "configmaps", "", ""),
-    ("get", "persistentvolumeclaims", "", ""),
-    ("get", "daemonsets", "apps", ""),
-    ("list", "daemonsets", "apps", ""),
-    ("list", "deployments", "apps", ""),
-    ("list", "statefulsets", "apps", ""),
-    ("list", "poddisruptionbudgets", "policy", ""),
-    ("get", "leases", "coordination.k8s.io", ""),
-    ("list", "leases", "coordination.k8s.io", ""),
-    ("list", "endpointslices", "discovery.k8s.io", ""),
-    ("list", "validatingwebhookconfigurations", "admissionregistration.k8s.io", ""),
-    ("list", "mutatingwebhookconfigurations", "admissionregistration.k8s.io", ""),
-    ("get", "csinodes", "storage.k8s.io", ""),
-    ("get", "ciliumnodes", "cilium.io", ""),
-    ("list", "volumeattachments", "storage.k8s.io", ""),
-    ("list", "apiservices", "apiregistration.k8s.io", ""),
-)
 
 
 @dataclass(frozen=True)
@@ -78,28 +44,6 @@ class Objection:
 def standing(objections: Iterable[Objection], accepted: Collection[str]) -> list[Objection]:
     """The objections that no accepted risk answers."""
     return [one for one in objections if one.override is None or one.override not in accepted]
-
-
-def missing_permissions(
-    client: KubeClient, permissions: Iterable[tuple[str, str, str, str]] = PERMISSIONS
-) -> list[Objection]:
-    """One objection that names all of ``permissions`` that our credentials lack, or none. They are asked for side by side."""
-
-    def allowed(permission: tuple[str, str, str, str]) -> bool:
-        verb, resource, group, subresource = permission
-        return client.allowed(verb, resource, group=group, subresource=subresource)
-
-    wanted = tuple(permissions)
-    with concurrent.futures.ThreadPoolExecutor(_QUESTIONS_AT_ONCE) as pool:
-        answers = list(pool.map(allowed, wanted))
-    missing = [
-        f"{verb} {resource}{'/' + subresource if subresource else ''}{'.' + group if group else ''}"
-        for (verb, resource, group, subresource), answer in zip(wanted, answers, strict=True)
-        if not answer
-    ]
-    if not missing:
-        return []
-    return [Objection("permission-missing", f"The credentials may not: {', '.join(missing)}")]
 
 
 def unreadable(context: Context) -> list[Objection]:

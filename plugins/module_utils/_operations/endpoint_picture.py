@@ -79,7 +79,7 @@ class EndpointPicture:
 def read_picture(client: KubeClient, rules: EndpointRules, *, ask_agents: bool = False) -> EndpointPicture:
     """Read the cluster. Raises RefusedError where pods, Nodes or CiliumNodes cannot be read completely, ApiError."""
     now = clock_of_server(client)
-    state = collect(client, LiveOptions(resources=_RESOURCES, agents=ask_agents))
+    state = collect(client, LiveOptions(resources=_RESOURCES, agents=ask_agents, metrics=False))
     missing = [f"{name}: {state.unknown[name]}" for name in _NEEDED if name in state.unknown]
     if missing:
         raise RefusedError(

@@ -35,7 +35,7 @@ _OWN_NAME: t.Final = "<name>"
 
 @dataclass(frozen=True)
 class Places:
-    """Namespaces that a user may choose."""
+    """Namespaces that a user may choose; ``run`` is empty for one without lock and journal."""
 
     run: str = "kube-system"
     probe: str = "default"
@@ -43,7 +43,7 @@ class Places:
 
     def of(self, rule: Rule, cni: Sequence[str]) -> Sequence[str]:
         """Namespaces of a rule; one that is empty means the whole cluster."""
-        chosen = {CNI: tuple(cni), RUN: (self.run,), PROBE: (self.probe,), INSTALL: (self.install,)}
+        chosen = {CNI: tuple(cni), RUN: (self.run,) if self.run else (), PROBE: (self.probe,), INSTALL: (self.install,)}
         return chosen.get(rule.where, (rule.where,))
 
 
@@ -70,16 +70,34 @@ class PlaybookAccess(AccessOptions):
 
     def cluster_rules(self) -> list[dict[str, t.Any]]:
         """Rules of the ClusterRole."""
-        return _merged(one for one in self.rules if one.where == CLUSTER)
+        return _merged(_narrowest(one for one in self.rules if one.where == CLUSTER))
 
     def namespaced_rules(self) -> dict[str, list[dict[str, t.Any]]]:
-        """{namespace: rules of the Role in it}."""
+        """{namespace: rules of the Role in it}, without what the ClusterRole allows already."""
+        everywhere = [one for one in self.rules if one.where == CLUSTER]
         found: dict[str, list[Rule]] = {}
         for rule in self.rules:
             if rule.where != CLUSTER:
                 for place in self.chosen.of(rule, self.places):
                     found.setdefault(place, []).append(rule)
-        return {place: _merged(rules) for place, rules in found.items()}
+        narrow = {place: _narrowest(rules, everywhere) for place, rules in found.items()}
+        return {place: _merged(one) for place, one in narrow.items() if one}
+
+
+def _narrowest(rules: Iterable[Rule], broader: Sequence[Rule] = ()) -> list[Rule]:
+    """These rules without what another one of them allows for any name, or one of ``broader`` does; and no name twice."""
+    given = list(rules)
+    for_any = {one.triple for one in given if not one.names}
+    allowed = {(*one.triple, name) for one in broader for name in one.names or ("",)}
+    found = []
+    for one in given:
+        if (*one.triple, "") in allowed or (one.names and one.triple in for_any):
+            continue
+        names = tuple(name for name in one.names if (*one.triple, name) not in allowed)
+        allowed.update((*one.triple, name) for name in names)
+        if names or not one.names:
+            found.append(dataclasses.replace(one, names=names))
+    return found
 
 
 def _merged(rules: Iterable[Rule]) -> list[dict[str, t.Any]]:

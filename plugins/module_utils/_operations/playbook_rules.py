@@ -27,12 +27,6 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.resources i
     NODE_LEASES_NAMESPACE,
     POLICIES,
 )
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cluster_preflight import (
-    PERMISSIONS as OF_A_REGISTRATION,
-)
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.refusals_removal import (
-    PERMISSIONS as OF_A_REMOVAL,
-)
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_neighbours import (
     CILIUM_RUN,
     KVSTORE_RUN,
@@ -109,10 +103,12 @@ def _reads(*kinds: str) -> tuple[Rule, ...]:
     return tuple(found)
 
 
-def _features() -> tuple[Rule, ...]:
+def _features(*names: str) -> tuple[Rule, ...]:
+    """What these features of an audit need besides."""
     return tuple(
         Rule(verb, one.resource, one.group, (), CNI, f"Unknown without it: {one.without}.", feature=feature)
         for feature, one in FEATURE_PERMISSIONS.items()
+        if feature in names
         for verb in (one.verb, *one.more_verbs)
     )
 
@@ -141,38 +137,16 @@ def _lock(name: str, *, images: bool = False, clock: bool = True) -> tuple[Rule,
     return tuple(found)
 
 
-def _plain(permissions: Iterable[tuple[str, str, str, str]], when: Mapping[Triple, str]) -> tuple[Rule, ...]:
-    """Those that a plan asks the API server for in all namespaces."""
-    found = []
-    for verb, resource, group, part in permissions:
-        one = Rule(verb, f"{resource}/{part}" if part else resource, group, why=_OF_NODES.get(resource, ""))
-        found.append(dataclasses.replace(one, when=when.get(one.triple, "")))
-    return tuple(found)
+def _earlier_images(name: str) -> tuple[Rule, ...]:
+    """For a run that writes entries of Nodes into its journal, and keeps no before-images there itself."""
+    why = "Before-images that an earlier run of this name may have kept are dropped."
+    images = (f"{PREFIX}{name}-images",)
+    return (Rule("patch", "secrets", names=images, where=RUN, why=why, when="an earlier run has ended"),)
 
 
-_OF_NODES: t.Final = {
-    "nodes": "Nodes are planned, cordoned, deleted and made anew.",
-    "namespaces": "The uid of kube-system tells clusters apart.",
-    "pods": "Pods are counted, evicted where they must, and a probe is made and removed.",
-    "events": "Why a pod could not start.",
-    "configmaps": "Settings of the CNI and of the allocator, and the status of a Cluster Autoscaler.",
-    "persistentvolumeclaims": "Whether a volume ties a pod to the machine.",
-    "daemonsets": "Which CNI runs, and whose pods a drain leaves.",
-    "deployments": "Whether pods come back elsewhere.",
-    "statefulsets": "Whether pods come back elsewhere.",
-    "poddisruptionbudgets": "What may be evicted at once.",
-    "leases": "Who leads the controllers, whether a kubelet is alive, and whether its Lease is gone with its Node.",
-    "endpointslices": "Which addresses Services hold.",
-    "validatingwebhookconfigurations": "Webhooks that could refuse a Node or a pod.",
-    "mutatingwebhookconfigurations": "Webhooks that could change a Node or a pod.",
-    "csinodes": "Whether it is gone with its Node.",
-    "ciliumnodes": "Whether it is gone with its Node, or agrees with it.",
-    "volumeattachments": "Whether volumes are still attached to the machine.",
-    "apiservices": "Whether garbage collection works.",
-}
-_GET_CLAIMS: t.Final[Triple] = ("", "persistentvolumeclaims", "get")
+_CLUSTER_CIDRS: t.Final = ("clustercidrs", "clustercidrs-in-tree")
 _WITH_VOLUMES: t.Final = "pods with volumes"
-
+_OF_DAEMON_SETS: t.Final = "pods of DaemonSets"
 _CLUSTER_UID = Rule(
     "get", "namespaces", names=(SYSTEM,), why="The uid of kube-system names the cluster in the journal."
 )
@@ -181,7 +155,17 @@ _DISRUPTION = (
     Rule("list", "persistentvolumeclaims", why="Where the volumes of pods tie them to."),
     Rule("list", "persistentvolumes", why="Where the volumes of pods tie them to."),
 )
+_CLOCK = Rule(
+    "create",
+    "leases",
+    "coordination.k8s.io",
+    where=SYSTEM,
+    why="How the API server is asked for its time.",
+    planned=True,
+)
+_CLOCK_OF_CILIUM = dataclasses.replace(_CLOCK, where=CNI, planned=False)
 _RESTART_OPERATOR = (
+    _CLOCK_OF_CILIUM,
     Rule(
         "patch", "deployments", "apps", ("cilium-operator",), CNI, "To restart the operator, and to give it replicas."
     ),
@@ -215,21 +199,80 @@ _IDENTITIES = _reads(
     *("ciliumidentities", "ciliumendpoints", "ciliumendpointslices", "pods"),
 )
 
+_DRAIN = (
+    Rule("create", "pods/eviction", why="To drain, by the disruption budgets."),
+    Rule("get", "persistentvolumeclaims", why="Whether a volume ties a pod to the machine.", when=_WITH_VOLUMES),
+    Rule("get", "daemonsets", "apps", why="Whose pods a drain leaves.", when=_OF_DAEMON_SETS),
+    Rule(
+        "get",
+        "poddisruptionbudgets",
+        "policy",
+        why="How many pods a budget still lacks.",
+        when="an eviction is refused, and the API server does not say how many",
+    ),
+)
+_OF_A_NODE = (
+    Rule("get", "leases", "coordination.k8s.io", where=NODE_LEASES_NAMESPACE, why="Whether it is gone with its Node."),
+    Rule("get", "csinodes", "storage.k8s.io", why="Whether it is gone with its Node."),
+    Rule("get", "ciliumnodes", _CILIUM, why="Whether it is gone with its Node, or agrees with it."),
+    Rule("list", "volumeattachments", "storage.k8s.io", why="Whether volumes are still attached to the machine."),
+)
 _RETIRE = (
-    *_reads(*NODE_CIDR_RESOURCES),
+    *_reads(*NODE_CIDR_RESOURCES, *_CLUSTER_CIDRS),
     *(
         Rule(verb, "nodes", why="Nodes are cordoned, drained and deleted, and their uid is compared.")
         for verb in ("get", "patch", "delete")
     ),
-    Rule("get", "pods", why="Whether an evicted pod is gone.", when="a pod that takes its time"),
-    Rule("create", "pods/eviction", why="To drain, by the disruption budgets."),
-    Rule("delete", "pods", why="To drain.", when="without eviction, by option"),
+    *_DRAIN,
+    *_OF_A_NODE,
+    Rule("delete", "pods", why="What is still bound to the Node when it is gone.", when=_OF_DAEMON_SETS),
+)
+_REASSIGN = (
+    *_reads(*NODE_CIDR_RESOURCES, *_CLUSTER_CIDRS),
+    *(
+        Rule(verb, "nodes", why="Nodes are planned, cordoned, deleted and made anew.")
+        for verb in ("get", "create", "patch", "delete")
+    ),
+    *_DRAIN,
+    *_OF_A_NODE,
+    Rule("delete", "pods", why="Agents of the network are replaced, and probes are removed."),
+    *(Rule(verb, "pods", where=PROBE, why="Pods that show that the network works.") for verb in ("get", "create")),
+    Rule("list", "events", why="Why a pod could not start."),
+    Rule(
+        "get",
+        "configmaps",
+        names=("cluster-autoscaler-status",),
+        where=SYSTEM,
+        why="Whether a Cluster Autoscaler may take Nodes away.",
+    ),
+    Rule("list", "deployments", "apps", why="Whether pods come back elsewhere."),
+    Rule("list", "statefulsets", "apps", why="Whether pods come back elsewhere."),
+    Rule("list", "poddisruptionbudgets", "policy", why="What may be evicted at once."),
+    Rule("get", "leases", "coordination.k8s.io", why="Who leads the controllers, in whatever namespace they run."),
+    Rule("list", "leases", "coordination.k8s.io", where=RUN, why="Which other runs are under way."),
+    Rule(
+        "list", "endpointslices", "discovery.k8s.io", why="Whether there is DNS to try, and who answers for webhooks."
+    ),
+    *(
+        Rule("list", f"{kind}webhookconfigurations", "admissionregistration.k8s.io", why=why)
+        for kind, why in (
+            ("validating", "Webhooks that could refuse a Node or a pod."),
+            ("mutating", "Webhooks that could change a Node or a pod."),
+        )
+    ),
+    *_reads("apiservices"),
+    _CLUSTER_UID,
+    # the audit at its end goes on without what it may not read, and says what is unknown
+    *(dataclasses.replace(one, asked=False) for one in _reads(*PERMISSIONS)),
+)
+_REMOVE = (
+    *_reads(*NODE_CIDR_RESOURCES, *_CLUSTER_CIDRS, "apiservices"),
+    *(
+        Rule(verb, "nodes", why="Nodes are judged, cordoned and deleted, and their uid is compared.")
+        for verb in ("get", "patch", "delete")
+    ),
+    *_OF_A_NODE,
     Rule("get", "persistentvolumeclaims", why="Whether a volume ties a pod to the machine.", when=_WITH_VOLUMES),
-    Rule("get", "daemonsets", "apps", why="Whose pods a drain leaves.", when="pods of DaemonSets"),
-    Rule("get", "leases", "coordination.k8s.io", where=NODE_LEASES_NAMESPACE, why="Whether it is gone with its Node."),
-    Rule("get", "csinodes", "storage.k8s.io", why="Whether it is gone with its Node."),
-    Rule("get", "ciliumnodes", _CILIUM, why="Whether it is gone with its Node."),
-    Rule("list", "volumeattachments", "storage.k8s.io", why="Whether volumes are still attached to the machine."),
 )
 
 _CLEAN_STALE_PODS = (
@@ -237,6 +280,7 @@ _CLEAN_STALE_PODS = (
     Rule("get", "pods", why="Each pod is looked at again before it is deleted."),
     Rule("delete", "pods", why="The act."),
     _CLUSTER_UID,
+    _CLOCK,
     *_lock("clean-stale-pods"),
 )
 _CLEAN_ENDPOINTS = (
@@ -245,6 +289,7 @@ _CLEAN_ENDPOINTS = (
     Rule("get", "pods", why="Whether the pod of an endpoint is really gone."),
     Rule("delete", "ciliumendpoints", _CILIUM, why="The act."),
     _CLUSTER_UID,
+    _CLOCK,
     *_lock("clean-endpoints"),
 )
 _CLEAN_CILIUM_NODES = (
@@ -252,6 +297,7 @@ _CLEAN_CILIUM_NODES = (
     *_reads("ciliumnodes", "ciliumendpoints", "ciliumpodippools"),
     Rule("delete", "ciliumnodes", _CILIUM, why="The act."),
     _CLUSTER_UID,
+    _CLOCK,
     *_lock("clean-cilium-nodes"),
 )
 _CLEAN_IDENTITIES = (
@@ -259,6 +305,7 @@ _CLEAN_IDENTITIES = (
     Rule("patch", "ciliumidentities", _CILIUM, why="To mark identities, as the operator does before it deletes them."),
     Rule("delete", "ciliumidentities", _CILIUM, why="The act."),
     _CLUSTER_UID,
+    _CLOCK,
     *_lock("clean-identities"),
 )
 
@@ -281,6 +328,17 @@ _MEND_OPERATOR = (
 )
 
 
+_STORE = (
+    *_reads("daemonsets"),
+    Rule("get", "configmaps", names=("cilium-config",), where=CNI, why="Whether Cilium has a kvstore, and where."),
+    Rule(
+        "list",
+        "pods",
+        where=SYSTEM,
+        why="Where the etcd of the API server is.",
+        when="the store is that of the API server, and no endpoints are given",
+    ),
+)
 _ETCD_SECRET = Rule(
     "get",
     "secrets",
@@ -387,22 +445,32 @@ _REHEARSE = (
 )
 
 PLAYBOOKS: t.Final[Mapping[str, tuple[Rule, ...]]] = {
-    "audit": (*_reads(*PERMISSIONS), *_features()),
+    "audit": (*_reads(*PERMISSIONS), *_features(*FEATURE_PERMISSIONS)),
     "forecast": _reads(*PERMISSIONS),
-    "simulate_label_filter": _reads(*OF_A_SIMULATION),
-    "audit_kvstore": (*_reads("daemonsets", "configmaps"), _ETCD_SECRET),
-    "plan_pod_cidr_relief": (*_reads(*NODE_CIDR_RESOURCES, "apiservices"), *_DISRUPTION),
+    "simulate_label_filter": (*_reads(*OF_A_SIMULATION), *_features("agents")),
+    "audit_kvstore": (*_STORE, _ETCD_SECRET),
+    "plan_pod_cidr_relief": (
+        *_reads(*NODE_CIDR_RESOURCES, *_CLUSTER_CIDRS, "ippools", "apiservices"),
+        *_DISRUPTION,
+    ),
     "reassign_pod_cidrs": (
-        *_plain(OF_A_REGISTRATION, {_GET_CLAIMS: _WITH_VOLUMES}),
+        *_REASSIGN,
         *_lock("reassign-pod-cidrs", images=True),
     ),
-    "retire_nodes": (*_RETIRE, *_DISRUPTION, _CLUSTER_UID, *_lock("retire-nodes", clock=False)),
-    "remove_unreachable_nodes": (
-        *_plain(OF_A_REMOVAL, {_GET_CLAIMS: _WITH_VOLUMES}),
-        *_lock("remove-unreachable-nodes"),
+    "retire_nodes": (
+        *_RETIRE,
+        *_DISRUPTION,
+        _CLUSTER_UID,
+        *_lock("retire-nodes", clock=False),
+        *_earlier_images("retire-nodes"),
     ),
-    "clean_stale_pods": _CLEAN_STALE_PODS,
-    "clean_endpoints": _CLEAN_ENDPOINTS,
+    "remove_unreachable_nodes": (
+        *_REMOVE,
+        *_lock("remove-unreachable-nodes"),
+        *_earlier_images("remove-unreachable-nodes"),
+    ),
+    "clean_stale_pods": (*_CLEAN_STALE_PODS, *_features("agents")),
+    "clean_endpoints": (*_CLEAN_ENDPOINTS, *_features("agents")),
     "clean_cilium_nodes": _CLEAN_CILIUM_NODES,
     "clean_identities": _CLEAN_IDENTITIES,
     "undo_deletions": (
@@ -459,7 +527,7 @@ PLAYBOOKS: t.Final[Mapping[str, tuple[Rule, ...]]] = {
         *(dataclasses.replace(one, feature="direct") for one in _only(_CLEAN_IDENTITIES, "waiting was not enough")),
     ),
     "maintain_kvstore": (
-        *_reads("daemonsets", "configmaps"),
+        *_STORE,
         _ETCD_SECRET,
         Rule("list", "leases", "coordination.k8s.io", where=RUN, why="Which other runs are under way."),
         *_lock(KVSTORE_RUN, clock=False),
@@ -505,8 +573,9 @@ def _joined(first: Rule, second: Rule) -> Rule:
     """Two rules for one verb in one place: for all objects where one of them is."""
     names = tuple(dict.fromkeys((*first.names, *second.names))) if first.names and second.names else ()
     why = " ".join(dict.fromkeys(filter(None, (first.why, second.why))))
+    when, asked = first.when and second.when, first.asked or second.asked
     planned = first.planned or second.planned
-    return dataclasses.replace(first, names=names, why=why, planned=planned, when=first.when and second.when)
+    return dataclasses.replace(first, names=names, why=why, planned=planned, when=when, asked=asked)
 
 
 def features_of(playbook: str) -> tuple[str, ...]:

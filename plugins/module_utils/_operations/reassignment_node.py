@@ -44,7 +44,8 @@ class PlanOptions:
     """``nodes`` empty: every Node that the audit wants registered anew. ``run_nodes``: all Nodes of the whole run.
 
     ``accepted_risks`` are names that objections carry. ``even_if_healthy`` plans named Nodes without any finding.
-    ``pod_cidrs`` {Node: podCIDRs} and ``keep_pod_cidrs`` choose podCIDRs instead of an allocator.
+    ``pod_cidrs`` {Node: podCIDRs} and ``keep_pod_cidrs`` choose podCIDRs instead of an allocator. Of ``probe_namespace`` only
+    the permissions are asked.
     """
 
     nodes: tuple[str, ...] = ()
@@ -57,6 +58,7 @@ class PlanOptions:
     state_dir: str = ""
     journal: Journal | None = None
     settle_seconds: float = 30.0
+    probe_namespace: str = "default"
     drain: DrainOptions = field(default_factory=lambda: DrainOptions(filters=FilterOptions(ignore_daemonsets=True)))
 
     def chosen(self, node: Mapping[str, t.Any]) -> list[str]:

@@ -32,6 +32,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.block_bu
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cluster_preflight import Objection, standing
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.image_store import ImageStore
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.new_pod_cidrs import objects_in_use
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.playbook_access import Places
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.reassignment_basis import (
     Basis,
     basis_of,
@@ -49,12 +50,12 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.reassign
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.refusals_network import network_agents
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.refusals_other_runs import other_runs
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.refusals_permissions import missing
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.refusals_webhooks import (
     only_on,
     read_webhooks,
     without_endpoint,
 )
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_permissions import missing_run_permissions
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.scheduling import node_path, uid_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.waiting import Pending, wait_for
 
@@ -178,12 +179,8 @@ def _cluster_uid(client: KubeClient) -> str:
 
 
 def _objections_of_cluster(client: KubeClient, context: Context, options: PlanOptions) -> list[Objection]:
-    found = cluster_preflight.missing_permissions(client)
-    if options.journal is not None:
-        name, namespace = options.journal.name.removeprefix("podnet-upkeep-"), options.journal.namespace
-        lacking = missing_run_permissions(client, name, namespace)
-        if lacking:
-            found.append(Objection("permission-missing", f"The credentials may not: {', '.join(lacking)}"))
+    run = options.journal.namespace if options.journal is not None else ""
+    found = missing(client, REASSIGN.rpartition(".")[2], Places(run=run, probe=options.probe_namespace))
     found += cluster_preflight.unreadable(context)
     objects = objects_in_use(context)
     found += cluster_preflight.allocation(

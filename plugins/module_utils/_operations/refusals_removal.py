@@ -21,28 +21,12 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.provider imp
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations import cluster_preflight
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.block_budget import sharing_a_block
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cluster_preflight import Objection
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.playbook_access import Places
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.refusals_permissions import missing
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_journal import Journal
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_lease import RunLease
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.scheduling import is_unschedulable
 
-#: What a removal does at the API: (verb, resource, group, subresource).
-PERMISSIONS: tuple[tuple[str, str, str, str], ...] = (
-    ("get", "nodes", "", ""),
-    ("list", "nodes", "", ""),
-    ("patch", "nodes", "", ""),
-    ("delete", "nodes", "", ""),
-    ("list", "pods", "", ""),
-    ("get", "persistentvolumeclaims", "", ""),
-    ("get", "configmaps", "", ""),
-    ("list", "daemonsets", "apps", ""),
-    ("get", "leases", "coordination.k8s.io", ""),
-    ("create", "leases", "coordination.k8s.io", ""),
-    ("get", "csinodes", "storage.k8s.io", ""),
-    ("get", "ciliumnodes", "cilium.io", ""),
-    ("list", "volumeattachments", "storage.k8s.io", ""),
-    ("list", "apiservices", "apiregistration.k8s.io", ""),
-)
 _ZONE = "topology.kubernetes.io/zone"
 _DUPLICATE_RELEASES = re.compile(r"^v1\.31\.[0-3]($|[^0-9])")
 _REASSIGN = "reassign-pod-cidrs"
@@ -55,7 +39,7 @@ def of_cluster(
     client: KubeClient, context: Context, *, max_share: float, settle_seconds: float, namespace: str
 ) -> list[Objection]:
     """Why no Node may be removed now. Raises ApiError."""
-    found = missing(client, PERMISSIONS)
+    found = missing(client, "remove_unreachable_nodes", Places(run=namespace))
     found += cluster_preflight.unreadable(context)
     if found:
         return found

@@ -29,7 +29,6 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.checked_
     checked,
     some,
 )
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cluster_preflight import PERMISSIONS
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.refusals_permissions import missing
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.rotation_texts import (
     CHECK,
@@ -111,7 +110,7 @@ def _of_deletions(context: Context) -> PlanCheck:
 
 
 def _of_permissions(client: KubeClient) -> PlanCheck:
-    found = missing(client, PERMISSIONS)
+    found = missing(client, "reassign_pod_cidrs")
     return checked("Our credentials may do what is needed", "; ".join(one.reason for one in found))
 
 

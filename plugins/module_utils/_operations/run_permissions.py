@@ -10,8 +10,6 @@ import typing as t
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
-
 
 @dataclass(frozen=True)
 class RunPermission:
@@ -51,13 +49,4 @@ def rules_of(permissions: Iterable[RunPermission]) -> list[dict[str, t.Any]]:
             **({"resourceNames": [one.name]} if one.name else {}),
         }
         for one in permissions
-    ]
-
-
-def missing_run_permissions(client: KubeClient, name: str, namespace: str) -> list[str]:
-    """What our credentials may not do of it, in words. Raises ApiError."""
-    return [
-        f"{one.words} in namespace {namespace}"
-        for one in run_permissions(name)
-        if not client.allowed(one.verb, one.resource, group=one.group, namespace=namespace, name=one.name)
     ]

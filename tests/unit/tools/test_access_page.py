@@ -16,6 +16,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.playbook
     check_playbooks,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.playbook_rules import PLAYBOOKS, rules_of
+from harness.permission_atoms import atoms_of
 
 ROOT = Path(__file__).parents[3]
 AGAIN = "run make pages"
@@ -42,7 +43,7 @@ def test_files_are_as_the_tool_writes_them(tool: ModuleType) -> None:
 
 @pytest.mark.parametrize("playbook", PLAYBOOKS)
 def test_roles_hold_each_rule_in_its_place(playbook: str) -> None:
-    """No rule of a namespace is in the ClusterRole, none is lost, and every rule has its reason."""
+    """No rule of a namespace is in the ClusterRole, none is lost, none is given twice, and every rule has its reason."""
     access = PlaybookAccess(
         name="x", playbooks=(playbook,), cni_namespaces=("cilium",), chosen=Places("locks", "probes", "here")
     )
@@ -55,12 +56,18 @@ def test_roles_hold_each_rule_in_its_place(playbook: str) -> None:
         for resource in rule["resources"]
         for verb in rule["verbs"]
     }
+    everywhere = {rule.triple for rule in rules_of(playbook) if not rule.where and not rule.names}
     wanted = {
         (*rule.triple, place)
         for rule in rules_of(playbook)
         for place in access.chosen.of(rule, ("kube-system", "cilium"))
+        if not place or rule.triple not in everywhere  # the ClusterRole gives it there too
     }
+    found = atoms_of(
+        {"kind": "Role", "metadata": {"namespace": place}, "rules": rules} for place, rules in written.items()
+    )
     assert triples == wanted
+    assert len(found) == len(set(found))
     assert all(rule.why.endswith(".") for rule in rules_of(playbook))
     assert not any("*" in (group, resource, verb) for group, resource, verb, _place in triples)
 

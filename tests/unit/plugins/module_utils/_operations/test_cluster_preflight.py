@@ -12,7 +12,6 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cluster_
     Objection,
     controller_manager,
     garbage_collection,
-    missing_permissions,
     standing,
 )
 
@@ -98,14 +97,6 @@ def test_broken_api_service_blocks_garbage_collection(api: FakeApi, client: Kube
         api.store.add(services, {"metadata": {"name": name}, "status": {"conditions": [condition]}})
     found = garbage_collection(client)
     assert len(found) == 1 and "v1beta1.metrics.k8s.io" in found[0].reason and "v1.," not in found[0].reason
-
-
-def test_missing_permissions_are_listed(api: FakeApi, client: KubeClient) -> None:
-    """All of them in one sentence."""
-    assert missing_permissions(client) == []
-    api.store.denied = {("delete", "nodes"), ("create", "pods")}
-    sentence = missing_permissions(client)[0].sentence
-    assert sentence == "The credentials may not: delete nodes, create pods, create pods/eviction."
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context impo
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_manager import settings_from_options
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations import cluster_preflight
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.playbook_rules import RUN, Rule, rules_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.reassignment_plan import (
     Plan,
     PlanOptions,
@@ -132,14 +133,17 @@ def test_state_of_the_cluster(case: ClusterCase, cluster: FakeApi) -> None:
         assert not [one for one in refusals(case.override) if case.says in one]
 
 
-@pytest.mark.parametrize("permission", cluster_preflight.PERMISSIONS, ids=lambda one: " ".join(filter(None, one)))
-def test_service_account_that_lacks_a_verb(permission: tuple[str, str, str, str], cluster: FakeApi) -> None:
+#: Without a journal there is no run.
+ASKED = [one for one in rules_of("reassign_pod_cidrs") if one.asked and one.where != RUN]
+
+
+@pytest.mark.parametrize("rule", ASKED, ids=lambda one: f"{one.words} {one.where}")
+def test_service_account_that_lacks_a_verb(rule: Rule, cluster: FakeApi) -> None:
     """Each of them is found before anything is touched, and named."""
-    verb, resource, _group, _subresource = permission
     add(cluster, [("/api/v1/nodes", providers.node())])
-    cluster.store.denied = {(verb, resource)}
+    cluster.store.denied = {(rule.verb, rule.resource.partition("/")[0])}
     (refusal,) = plan(cluster, nodes=("w1",), risks=EVERY_NAME).refusals
-    assert refusal.startswith("The credentials may not: ") and f"{verb} {resource}" in refusal
+    assert refusal.startswith("The credentials may not: ") and rule.words in refusal
 
 
 def leader(holder: str, transitions: int, acquired: int, renewed: int) -> dict[str, Any]:
