@@ -19,7 +19,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.playbook
     PlaybookAccess,
     name_for,
 )
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.playbook_rules import RUN, rules_of
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.playbook_rules import RUN, features_of, rules_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_neighbours import PREFIX, RUNS
 from testbed import Testbed, objects
 from testbed.prometheus import install_operator_kinds
@@ -36,6 +36,7 @@ _VOLUMES = "/api/v1/persistentvolumes"
 _CLAIMS = "/api/v1/namespaces/default/persistentvolumeclaims"
 _SUMMARY = {"scheduled_run_summary_name": f"{name_for('scheduled_run')}-summary"}
 _OF_A_SCHEDULE = {**_SUMMARY, "scheduled_run_summary_namespace": "kube-system"}
+_ATTACHMENTS = "/apis/storage.k8s.io/v1/volumeattachments"
 _LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
 _DEAD = {"holderIdentity": "dead", "leaseDurationSeconds": 1, "renewTime": "2026-01-01T00:00:00.000000Z"}
 _CAUSE = {"reason": "DisruptionBudget", "message": "The disruption budget web is still being processed by the server."}
@@ -55,25 +56,27 @@ def _as_it_is(testbed: Testbed, user: str, kubeconfig: Path) -> Iterator[Path]:
     yield kubeconfig
 
 
-@contextmanager
-def _after_dead_runs(testbed: Testbed, user: str, kubeconfig: Path) -> Iterator[Path]:
+def _after_dead_runs(playbook: str) -> Callable[[Testbed, str, Path], Any]:
     """All other runs seem to have died while they had their Leases, before they had begun anything."""
-    del user
-    names = [f"{PREFIX}{one}" for one in RUNS]
-    there = [name for name in names if testbed.client.find(f"{_LEASES}/{name}") is not None]
-    for name in names:
-        if name in there:
-            testbed.client.patch(f"{_LEASES}/{name}", {"spec": _DEAD})
-        else:
-            testbed.client.create(_LEASES, {"metadata": {"name": name}, "spec": _DEAD})
-    journals = {name: testbed.client.find(f"{SYSTEM}/configmaps/{name}") for name in names}
-    for name, journal in journals.items():
-        if journal is not None:
-            testbed.client.delete(f"{SYSTEM}/configmaps/{name}")
-    time.sleep(3)  # they last a second from the moment in which they were written
-    yield kubeconfig
-    for name in names:
-        testbed.client.patch(f"{_LEASES}/{name}", {"spec": {"holderIdentity": ""}})
+    own = {name for rule in rules_of(playbook, features_of(playbook)) if rule.verb == "patch" for name in rule.names}
+    others = [f"{PREFIX}{one}" for one in sorted(RUNS) if f"{PREFIX}{one}" not in own]
+
+    @contextmanager
+    def around(testbed: Testbed, user: str, kubeconfig: Path) -> Iterator[Path]:
+        del user
+        for name in others:
+            if testbed.client.find(f"{_LEASES}/{name}") is None:
+                testbed.client.create(_LEASES, {"metadata": {"name": name}, "spec": _DEAD})
+            else:
+                testbed.client.patch(f"{_LEASES}/{name}", {"spec": _DEAD})
+            if testbed.client.find(f"{SYSTEM}/configmaps/{name}") is not None:
+                testbed.client.delete(f"{SYSTEM}/configmaps/{name}")
+        time.sleep(3)  # they last a second from the moment in which they were written
+        yield kubeconfig
+        for name in others:
+            testbed.client.patch(f"{_LEASES}/{name}", {"spec": {"holderIdentity": ""}})
+
+    return around
 
 
 @dataclass(frozen=True)
@@ -90,8 +93,10 @@ class Case:
 
     def play(self, testbed: Testbed, folder: Path, user: str, kubeconfig: Path) -> PlaybookRun:
         """Make the work, and run the playbook as this user."""
+        made = self.scene.variables(testbed, folder, kubeconfig)
         with self.around(testbed, user, kubeconfig) as reached:
-            variables = {**self.scene.variables(testbed, folder, reached), **self.more}
+            own = f"{self.scene.prefix or self.scene.playbook}_kubeconfig"
+            variables = {**made, own: str(reached), **self.more}
             return run_playbook(f"podnet.upkeep.{self.scene.playbook}", variables=variables)
 
 
@@ -213,15 +218,38 @@ def claim(testbed: Testbed, name: str) -> dict[str, Any]:
     return {"name": "v", "persistentVolumeClaim": {"claimName": name}}
 
 
+def _attach(testbed: Testbed, volume: str, node: str) -> None:
+    """As a driver does it; nobody detaches it again."""
+    source = {"persistentVolumeName": volume}
+    spec = {"attacher": "testbed.podnet", "nodeName": node, "source": source}
+    name = f"{volume}-{node}"
+    if testbed.client.find(f"{_ATTACHMENTS}/{name}") is None:
+        testbed.client.create(_ATTACHMENTS, {"metadata": {"name": name}, "spec": spec})
+
+
+def _tied(testbed: Testbed) -> None:
+    """A DaemonSet beside each agent, whose pods have a volume."""
+    path = "/apis/apps/v1/namespaces/default/daemonsets"
+    if testbed.client.find(f"{path}/tied") is None:
+        labels = {"app": "tied"}
+        pod = {"containers": [{"name": "c", "image": "c"}], "volumes": [claim(testbed, "of-tied")]}
+        pod |= {"nodeSelector": objects.AGENT_NODE, "tolerations": [{"operator": "Exists"}]}
+        template = {"metadata": {"labels": labels}, "spec": pod}
+        spec = {"selector": {"matchLabels": labels}, "template": template}
+        testbed.client.create(path, {"metadata": {"name": "tied"}, "spec": spec})
+
+
 def _retire_with_all(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
     """Its pods have a volume, and one is of a DaemonSet."""
     access_scenes.with_collection(testbed)
     name = f"spare-{time.monotonic_ns() % 10**6}"
     lone_node.create(testbed, name, ready=True)
     testbed.client.patch(f"/api/v1/nodes/{name}", {"metadata": {"labels": objects.AGENT_NODE}})
-    access_scenes.deploy_on(testbed, name, volumes=[claim(testbed, "of-web")])
-    agents = {"labelSelector": "k8s-app=cilium", "fieldSelector": f"spec.nodeName={name}"}
-    wait_until("an agent", lambda: testbed.client.list(f"{SYSTEM}/pods", agents))
+    access_scenes.deploy_on(testbed, name)
+    _tied(testbed)
+    tied = {"labelSelector": "app=tied", "fieldSelector": f"spec.nodeName={name}"}
+    wait_until("a pod that stays", lambda: testbed.client.list(cleanup_scene.PODS, tied))
+    _attach(testbed, "of-tied", name)
     return {
         "state_dir": str(folder / "retired"),
         "nodes": [name],
@@ -236,6 +264,7 @@ def _remove_with_volume(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
     tolerations = [{"operator": "Exists"}]
     metadata = {"name": f"tied-{time.monotonic_ns()}", "ownerReferences": [cleanup_scene.OWNER]}
     testbed.client.create(cleanup_scene.PODS, {"metadata": metadata, "spec": {**spec, "tolerations": tolerations}})
+    _attach(testbed, "of-gone", "gone")
     return found
 
 
@@ -383,6 +412,12 @@ _FURTHER: Mapping[str, tuple[Case, ...]] = {
     "clean_stale_pods": (_case("clean_stale_pods", _stale_with_agent, "agents"),),
     "clean_endpoints": (_usual("clean_endpoints", ask_agents=True),),
     "undo_deletions": (
+        _case(
+            "undo_deletions",
+            _deleted("clean_identities", "identities-*.jsonl"),
+            "after runs that died",
+            around=_after_dead_runs("undo_deletions"),
+        ),
         _lost("clean_identities", "identities-*.jsonl", "ciliumidentities"),
         _lost("clean_cilium_nodes", "cilium-nodes-*.jsonl", "ciliumnodes"),
     ),
@@ -421,6 +456,7 @@ _FURTHER: Mapping[str, tuple[Case, ...]] = {
 def cases_of(playbook: str) -> tuple[Case, ...]:
     """All runs that together use all that it may do."""
     locks = any(rule.where == RUN for rule in rules_of(playbook))
-    around = _after_dead_runs if locks else _as_it_is
-    usual = (Case(access_scenes.SCENES[playbook], around=around),) if playbook in access_scenes.SCENES else ()
+    around = _after_dead_runs(playbook) if locks else _as_it_is
+    scene = access_scenes.SCENES.get(playbook) if playbook != "undo_deletions" else None  # which needs one of another
+    usual = (Case(scene, around=around),) if scene is not None else ()
     return (*usual, *_FURTHER.get(playbook, ()))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -272,7 +272,7 @@ def _rehearse(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
     return {**work, "playbook": "clean_stale_pods", "must_succeed": False}
 
 
-def deploy_on(testbed: Testbed, node: str, volumes: Sequence[Mapping[str, Any]] = ()) -> None:
+def deploy_on(testbed: Testbed, node: str) -> None:
     """A pod on this Node that its Deployment makes anew elsewhere; where no Node is free, it waits."""
     path = "/apis/apps/v1/namespaces/default/deployments"
     preferred = {"key": "metadata.name", "operator": "In", "values": [node]}
@@ -280,7 +280,7 @@ def deploy_on(testbed: Testbed, node: str, volumes: Sequence[Mapping[str, Any]] 
     affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
     if testbed.client.find(f"{path}/web") is not None:
         testbed.client.delete(f"{path}/web")
-    pod = {"containers": [{"name": "c", "image": "example.invalid/c"}], "volumes": list(volumes)}
+    pod = {"containers": [{"name": "c", "image": "example.invalid/c"}]}
     template = {"metadata": {"labels": {"app": "web"}}, "spec": {**pod, "affinity": affinity}}
     spec = {"replicas": 1, "selector": {"matchLabels": {"app": "web"}}, "template": template}
     testbed.client.create(path, {"metadata": {"name": "web"}, "spec": spec})

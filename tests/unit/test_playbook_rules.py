@@ -68,6 +68,8 @@ def test_the_runs_that_it_looks_for_are_those_that_it_may_look_for(role: str) ->
     own = run_of(role)
     for resource in ("leases", "configmaps"):
         looked_for = {name for name in not_beside(own) if resource == "leases" or waits_for_dead(own, name)}
+        if (own, resource) == ("remove-unreachable-nodes", "configmaps"):
+            looked_for |= {"reassign-pod-cidrs"}  # its plan reads which Nodes are half-way
         rules = [one for one in rules_of(role) if (one.verb, one.resource, one.where) == ("get", resource, RUN)]
         readable = {name.removeprefix(PREFIX) for name in rules[0].names}
         # recover_identities holds the locks of its stages too

@@ -135,9 +135,17 @@ def check_playbooks(playbooks: Iterable[str], features: Iterable[str], option: s
 
 
 def missing_rules(
-    client: KubeClient, playbook: str, *, features: Iterable[str] = (), places: Places | None = None, planning: bool
+    client: KubeClient,
+    playbook: str,
+    *,
+    features: Iterable[str] = (),
+    places: Places | None = None,
+    renamed: tuple[str, str] = ("", ""),
+    planning: bool,
 ) -> list[str]:
     """What our credentials lack for a playbook, in words. ``planning``: only what a plan needs. Raises ApiError.
+
+    ``renamed``: names of objects that begin with the first one begin with the second one here.
 
     What is not ``asked`` is left to the run, which tries it. In namespaces that a CNI may have besides kube-system it is not
     asked: which those are is known only later.
@@ -148,7 +156,7 @@ def missing_rules(
         for rule in rules_of(playbook, features)
         if rule.asked and (rule.for_planning or not planning)
         for place in chosen.of(rule, ("kube-system",))
-        for name in rule.names or ("",)
+        for name in _here(rule.names, renamed) or ("",)
     ]
 
     def allowed(question: tuple[Rule, str, str]) -> bool:
@@ -159,6 +167,11 @@ def missing_rules(
     with concurrent.futures.ThreadPoolExecutor(_QUESTIONS_AT_ONCE) as pool:
         answers = list(pool.map(allowed, asked))
     return list(dict.fromkeys(_words(*question) for question, answer in zip(asked, answers, strict=True) if not answer))
+
+
+def _here(names: Iterable[str], renamed: tuple[str, str]) -> list[str]:
+    before, after = renamed
+    return [after + one.removeprefix(before) if before and one.startswith(before) else one for one in names]
 
 
 def _words(rule: Rule, place: str, name: str) -> str:

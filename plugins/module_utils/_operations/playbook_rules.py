@@ -145,7 +145,7 @@ def _earlier_images(name: str) -> tuple[Rule, ...]:
 
 
 _CLUSTER_CIDRS: t.Final = ("clustercidrs", "clustercidrs-in-tree")
-_WITH_VOLUMES: t.Final = "pods with volumes"
+_WITH_VOLUMES: t.Final = "volumes are attached to the machine, and pods that stay have claims"
 _OF_DAEMON_SETS: t.Final = "pods of DaemonSets"
 _CLUSTER_UID = Rule(
     "get", "namespaces", names=(SYSTEM,), why="The uid of kube-system names the cluster in the journal."
@@ -467,6 +467,13 @@ PLAYBOOKS: t.Final[Mapping[str, tuple[Rule, ...]]] = {
     "remove_unreachable_nodes": (
         *_REMOVE,
         *_lock("remove-unreachable-nodes"),
+        Rule(
+            "get",
+            "configmaps",
+            names=(f"{PREFIX}reassign-pod-cidrs",),
+            where=RUN,
+            why="Whether a Node is in the middle of being registered anew.",
+        ),
         *_earlier_images("remove-unreachable-nodes"),
     ),
     "clean_stale_pods": (*_CLEAN_STALE_PODS, *_features("agents")),

@@ -32,7 +32,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.block_bu
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cluster_preflight import Objection, standing
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.image_store import ImageStore
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.new_pod_cidrs import objects_in_use
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.playbook_access import Places
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.playbook_access import Places, name_for
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.reassignment_basis import (
     Basis,
     basis_of,
@@ -179,8 +179,13 @@ def _cluster_uid(client: KubeClient) -> str:
 
 
 def _objections_of_cluster(client: KubeClient, context: Context, options: PlanOptions) -> list[Objection]:
-    run = options.journal.namespace if options.journal is not None else ""
-    found = missing(client, REASSIGN.rpartition(".")[2], Places(run=run, probe=options.probe_namespace))
+    journal, playbook = options.journal, REASSIGN.rpartition(".")[2]
+    found = missing(
+        client,
+        playbook,
+        Places(run=journal.namespace if journal is not None else "", probe=options.probe_namespace),
+        renamed=(name_for(playbook), journal.name) if journal is not None else ("", ""),
+    )
     found += cluster_preflight.unreadable(context)
     objects = objects_in_use(context)
     found += cluster_preflight.allocation(

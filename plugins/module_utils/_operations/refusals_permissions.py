@@ -11,9 +11,11 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cluster_
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.playbook_access import Places, missing_rules
 
 
-def missing(client: KubeClient, playbook: str, places: Places | None = None) -> list[Objection]:
-    """One objection that names all that a run of this playbook lacks, or none. Raises ApiError."""
-    lacking = missing_rules(client, playbook, places=places, planning=False)
+def missing(
+    client: KubeClient, playbook: str, places: Places | None = None, *, renamed: tuple[str, str] = ("", "")
+) -> list[Objection]:
+    """One objection that names all that a run of this playbook lacks, or none (see ``missing_rules``). Raises ApiError."""
+    lacking = missing_rules(client, playbook, places=places, renamed=renamed, planning=False)
     if not lacking:
         return []
     return [Objection("permission-missing", f"The credentials may not: {', '.join(lacking)}")]

@@ -212,9 +212,9 @@ def test_lock_and_journal_need_permissions(api: FakeApi) -> None:
     """They are asked for before anything is begun, where a journal is used."""
     api.store.denied = {("patch", "leases"), ("create", "secrets")}
     assert plan(api, ON).refusals == []
-    journal = Journal(KubeClient.from_options(api.options), "reassign-pod-cidrs", "kube-system")
+    journal = Journal(KubeClient.from_options(api.options), "test", "kube-system")
     (refusal,) = plan(api, ON, journal=journal).refusals
     assert refusal == (
-        "The credentials may not: patch leases.coordination.k8s.io podnet-upkeep-reassign-pod-cidrs in namespace kube-system, "
+        "The credentials may not: patch leases.coordination.k8s.io podnet-upkeep-test in namespace kube-system, "
         "create secrets in namespace kube-system."
     )
