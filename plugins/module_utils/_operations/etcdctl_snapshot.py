@@ -115,8 +115,11 @@ class _Taking:
 
     def _mount(self) -> Mount:
         mounts = self._program.parsed(mounts_of, self._program.inspected(), "inspect")
-        data = [one for one in mounts if "etcd" in one.inside]
-        folders = [one for one in data or mounts if self._ran(["test", "-d", one.outside]).code == 0]
+        # that of etcd's data rather than that of its certificates, which kubeadm lets it write to as well
+        folders = [one for one in mounts if self._ran(["test", "-d", f"{one.outside}/member"]).code == 0]
+        if not folders:
+            folders = [one for one in mounts if self._ran(["test", "-d", one.outside]).code == 0]
+            folders.sort(key=lambda one: any(word in one.inside for word in ("pki", "ssl", "cert")))
         if not folders:
             raise InputError(
                 f"snapshot: the container of etcd on host {self._commands.host} has no folder of the host that it can write to; "
