@@ -195,7 +195,7 @@ class MaintenanceRun:
     def _require_nobody_in_the_way(self) -> None:
         reason = in_the_way(self._client, self._options.name, self._options.namespace)
         if reason:
-            raise RefusedError(f"Nothing is begun: {reason}.")
+            raise RefusedError(f"The run does not start, and nothing was changed: {reason}.")
 
     def _beside(self) -> str:
         return beside(self._client, self._options.name, self._options.namespace)

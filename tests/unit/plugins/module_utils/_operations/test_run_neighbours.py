@@ -131,7 +131,7 @@ def start_two(one: str, other: str, turns: Iterable[int]) -> list[Starting]:
     held = [path for path, found in store.objects.items() if (found.get("spec") or {}).get("holderIdentity")]
     assert held == [f"{LEASES}/{run.run._lease.name}" for run in begun]  # whoever was refused has given its own back
     for run in both:
-        assert run.holder or run.refused.startswith("Nothing is begun: "), run.refused
+        assert run.holder or run.refused.startswith("The run does not start, and nothing was changed: "), run.refused
         assert run.holder or "@here #" in run.refused  # by the name of the one that holds it
     if not begun:  # both were refused: the next try is not
         again = MaintenanceRun(plain(store), RunOptions(one, NAMESPACE, "me"))
@@ -248,9 +248,7 @@ def fresh() -> Iterator[FakeApi]:
 def test_who_is_in_the_way_is_named(fresh: FakeApi, own: str, other: str, check_mode: bool) -> None:
     """And nothing is written, not even the own Lease; in check mode neither."""
     fresh.store.add(LEASES, lease(other, "ann@bastion 1f #2"))
-    words = (
-        f"^Nothing is begun: ann@bastion 1f #2 holds the Lease {NAMESPACE}/podnet-upkeep-{other} of another run since 2"
-    )
+    words = f"^The run does not start, and nothing was changed: ann@bastion 1f #2 holds the Lease {NAMESPACE}/podnet-upkeep-{other} of another run since 2"
     with pytest.raises(RefusedError, match=words):
         start(fresh, own, check_mode=check_mode)
     assert writes(fresh) == []
