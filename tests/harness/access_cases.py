@@ -51,7 +51,8 @@ _NO_NUMBERS = {
 
 
 @contextmanager
-def _as_it_is(testbed: Testbed, user: str, kubeconfig: Path) -> Iterator[Path]:
+def as_it_is(testbed: Testbed, user: str, kubeconfig: Path) -> Iterator[Path]:
+    """Nothing is done around a run."""
     del testbed, user
     yield kubeconfig
 
@@ -89,7 +90,7 @@ class Case:
     scene: Scene
     name: str = "as usual"
     more: Mapping[str, Any] = field(default_factory=dict)
-    around: Callable[[Testbed, str, Path], Any] = _as_it_is
+    around: Callable[[Testbed, str, Path], Any] = as_it_is
 
     def play(self, testbed: Testbed, folder: Path, user: str, kubeconfig: Path) -> PlaybookRun:
         """Make the work, and run the playbook as this user."""
@@ -151,6 +152,16 @@ def _deleted(playbook: str, pattern: str) -> Callable[[Testbed, Path], Mapping[s
     return prepare
 
 
+def _wrongly_deleted(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
+    """A CiliumNode whose Node is there, as the journal says it: only then it comes back."""
+    found = _deleted("clean_cilium_nodes", "cilium-nodes-*.jsonl")(testbed, folder)
+    journal = Path(found["journal_path"])
+    uid = testbed.client.create("/api/v1/nodes", {"metadata": {"name": f"owner-{time.monotonic_ns()}"}})["metadata"]
+    text = journal.read_text(encoding="utf-8").replace(access_scenes.NO_UID, uid["uid"])
+    journal.write_text(text.replace('"name":"gone"', f'"name":"{uid["name"]}"'), encoding="utf-8")
+    return found
+
+
 def _losing(method: str, path: str, fault: Mapping[str, Any]) -> Callable[[Testbed, str, Path], Any]:
     """The first request like this meets a fault on its way."""
 
@@ -172,7 +183,7 @@ def _losing(method: str, path: str, fault: Mapping[str, Any]) -> Callable[[Testb
 def _tune_agents(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
     """What agents read too."""
     found = dict(access_scenes.SCENES["tune_cilium"].prepare(testbed, folder))
-    return {**found, "values": {"ces-slice-mode": "fcfs", "bpf-lb-map-max": str(65536 + time.monotonic_ns() % 1000)}}
+    return {**found, "values": {"bpf-policy-map-max": str(32768 + time.monotonic_ns() % 1000)}}
 
 
 def _tune_labels(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
@@ -186,7 +197,7 @@ def _pool(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
     if testbed.client.find(f"{_POOLS}/default") is None:
         pool = {"apiVersion": "cilium.io/v2alpha1", "kind": "CiliumPodIPPool", "metadata": {"name": "default"}}
         testbed.client.create(_POOLS, {**pool, "spec": {"ipv4": {"cidrs": ["10.71.0.0/29"], "maskSize": 30}}})
-    return {"pool": "default", "add_pool_cidrs": ["10.72.0.0/29"], "timeout": 60}
+    return {"pool": "default", "add_pool_cidrs": ["10.72.0.0/29"], "timeout": 240}
 
 
 @contextmanager
@@ -277,7 +288,7 @@ def _stale_with_agent(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
     testbed.client.create(cleanup_scene.PODS, owned)
     path = f"{cleanup_scene.PODS}/{name}"
     wait_until("it runs", lambda: (testbed.client.get(path).get("status") or {}).get("phase") == "Running")
-    testbed.client.patch(f"{path}/status", {"status": {"phase": "Failed"}})
+    testbed.client.patch(f"{path}/status", {"status": {"phase": "Failed", "containerStatuses": None}})
     return {**found, "ask_agents": True}
 
 
@@ -350,10 +361,15 @@ def _audit_access_new(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
     return {"name": f"fresh-{time.monotonic_ns()}"}
 
 
-def _monitoring(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
-    del folder
+def serve_monitoring(testbed: Testbed) -> None:
+    """The kinds of prometheus-operator."""
     if testbed.client.find("/apis/monitoring.coreos.com/v1/prometheusrules") is None:
         install_operator_kinds(testbed)
+
+
+def _monitoring(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
+    del folder
+    serve_monitoring(testbed)
     return {"namespace": "kube-system"}
 
 
@@ -391,9 +407,9 @@ def _usual(playbook: str, **more: Any) -> Case:
     return Case(Scene(playbook, _with(playbook, more), prefix=scene.prefix), ", ".join(more))
 
 
-def _lost(playbook: str, pattern: str, collection: str) -> Case:
+def _lost(playbook: str, prepare: Callable[[Testbed, Path], Mapping[str, Any]], collection: str) -> Case:
     fault = {"status": 500, "after": True}
-    scene = Scene("undo_deletions", _deleted(playbook, pattern))
+    scene = Scene("undo_deletions", prepare)
     return Case(scene, f"an answer is lost after {playbook}", around=_losing("POST", f"/{collection}$", fault))
 
 
@@ -418,8 +434,8 @@ _FURTHER: Mapping[str, tuple[Case, ...]] = {
             "after runs that died",
             around=_after_dead_runs("undo_deletions"),
         ),
-        _lost("clean_identities", "identities-*.jsonl", "ciliumidentities"),
-        _lost("clean_cilium_nodes", "cilium-nodes-*.jsonl", "ciliumnodes"),
+        _lost("clean_identities", _deleted("clean_identities", "identities-*.jsonl"), "ciliumidentities"),
+        _lost("clean_cilium_nodes", _wrongly_deleted, "ciliumnodes"),
     ),
     "tune_cilium": (
         _case("tune_cilium", _tune_agents, "a key of agents"),
@@ -456,7 +472,7 @@ _FURTHER: Mapping[str, tuple[Case, ...]] = {
 def cases_of(playbook: str) -> tuple[Case, ...]:
     """All runs that together use all that it may do."""
     locks = any(rule.where == RUN for rule in rules_of(playbook))
-    around = _after_dead_runs(playbook) if locks else _as_it_is
+    around = _after_dead_runs(playbook) if locks else as_it_is
     scene = access_scenes.SCENES.get(playbook) if playbook != "undo_deletions" else None  # which needs one of another
     usual = (Case(scene, around=around),) if scene is not None else ()
     return (*usual, *_FURTHER.get(playbook, ()))

@@ -43,6 +43,8 @@ from .waiting import wait_until
 SYSTEM = "/api/v1/namespaces/kube-system"
 CONFIG = f"{SYSTEM}/configmaps/cilium-config"
 IDENTITIES = "/apis/cilium.io/v2/ciliumidentities"
+#: Of an object that is gone.
+NO_UID = "00000000-0000-4000-8000-000000000000"
 #: The operator neither collects identities nor reacts within the time of a test.
 SLOW = {
     "identity-gc-interval": "0",
@@ -149,13 +151,13 @@ def _node(testbed: Testbed, name: str) -> str:
 
 def _endpoints(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
     without_collection(testbed)
-    cleanup_scene.endpoint(testbed, f"gone-{time.monotonic_ns()}", "00000000-0000-4000-8000-000000000000")
+    cleanup_scene.endpoint(testbed, f"gone-{time.monotonic_ns()}", NO_UID)
     return {**_journals(folder), "min_age": 0}
 
 
 def _cilium_nodes(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
     without_collection(testbed)
-    owner = {"apiVersion": "v1", "kind": "Node", "name": "gone", "uid": "00000000-0000-4000-8000-000000000000"}
+    owner = {"apiVersion": "v1", "kind": "Node", "name": "gone", "uid": NO_UID}
     metadata = {"name": f"gone-{time.monotonic_ns()}", "ownerReferences": [{**owner, "name": "gone"}]}
     body = {"apiVersion": "cilium.io/v2", "kind": "CiliumNode", "metadata": metadata, "spec": {"ipam": {}}}
     testbed.client.create(cleanup_scene.CILIUM_NODES, body)
@@ -194,7 +196,7 @@ def _restart(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
     with_collection(testbed)
     _first_run(testbed, "cilium")
     testbed.client.patch(CONFIG, {"data": {"identity-gc-rate-limit": str(2000 + time.monotonic_ns() % 1000)}})
-    return {"component": "both", "always": True, "settle_seconds": 1, "timeout": 60}
+    return {"component": "both", "always": True, "settle_seconds": 1, "timeout": 240}
 
 
 def _tune(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
@@ -202,7 +204,7 @@ def _tune(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
     with_collection(testbed)
     _first_run(testbed, "cilium")
     value = str(3000 + time.monotonic_ns() % 1000)
-    return {"values": {"identity-gc-rate-limit": value}, "settle_seconds": 1, "timeout": 60}
+    return {"values": {"identity-gc-rate-limit": value}, "settle_seconds": 1, "timeout": 240}
 
 
 def _recover(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
@@ -227,7 +229,7 @@ def _recover(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
         "collect_timeout": 60,
         "collect_delay": 2,
         "settle_seconds": 1,
-        "restart_timeout": 60,
+        "restart_timeout": 240,
         "endpoints_min_age": 1,
         "direct": True,
         "probe_image": "registry.k8s.io/pause:3.10",

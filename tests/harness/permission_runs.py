@@ -53,6 +53,11 @@ _ONE_AT_A_TIME = threading.Lock()
 _FOREIGN_NETWORKS = ("calico-node", "aws-node", "azure-cns")
 
 
+def text_of(playbook: str) -> str:
+    """Its file."""
+    return (Path(__file__).parents[2] / f"playbooks/{playbook}.yml").read_text(encoding="utf-8")
+
+
 def access_of(playbook: str, name: str) -> PlaybookAccess:
     """All that install_access gives for it, with every feature."""
     playbooks = ("audit", playbook) if playbook == FAILS else (playbook,)
@@ -177,6 +182,7 @@ def name_of_trials(playbook: str) -> str:
 
 def run_all(testbed: Testbed, folder: Path, playbook: str, *, at_once: int = 1, every: int = 1) -> dict[Atom, str]:
     """{permission: what is wrong with what came of its removal, or nothing}; one in ``every`` is a literal run."""
+    at_once = 1 if playbook == FAILS else at_once  # its rules have the name of the ServiceAccount
     accounts: queue.SimpleQueue[Account] = queue.SimpleQueue()
     for number in range(at_once):
         access = access_of(playbook, name_of_trials(playbook) + (f"-{number}" if number else ""))

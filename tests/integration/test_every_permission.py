@@ -10,16 +10,23 @@ The long tests do all of it; `make test` has a seeded sample of what is missing 
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
+from ansible_collections.podnet.upkeep.plugins.module_utils._errors import ApiError
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.playbook_access import Places
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.playbook_rules import PLAYBOOKS
 from harness import access_cases, access_scenes, every_kind, limited_accounts, permission_runs
-from harness.permission_atoms import needed
+from harness.permission_atoms import Atom, needed
 from testbed import Testbed
 
 pytestmark = [pytest.mark.testbed, pytest.mark.once, pytest.mark.long]
@@ -88,3 +95,84 @@ def test_without_any_one_of_them_it_fails_or_says_so(
     record_property("failed_as_they_must", sum(1 for fault in faults.values() if not fault))
     record_property("seconds_for_each", round((time.monotonic() - began) / len(faults), 2))
     assert {atom.words: fault for atom, fault in faults.items() if fault} == {}
+
+
+def test_what_no_audit_log_shows_is_needed(testbed: Testbed, folder: Path) -> None:
+    """The same requests as the playbooks send, as dry runs: with the permission they are answered, and without it refused."""
+    recover = limited_accounts.create(testbed, folder, permission_runs.access_of("recover_identities", "escalates"))
+    role = "/apis/rbac.authorization.k8s.io/v1/clusterroles/cilium-operator"
+    everything = {"apiGroups": ["cilium.io"], "resources": ["ciliumidentities"], "verbs": ["*"]}
+    escalate = Atom("escalate", "clusterroles", "rbac.authorization.k8s.io", name="cilium-operator")
+    require(testbed, recover, escalate, lambda client: client.patch(role, {"rules": [everything]}, dry_run=True))
+
+    access_cases.serve_monitoring(testbed)
+    install = limited_accounts.create(testbed, folder, permission_runs.access_of("install_monitoring", "applies"))
+    creating = [one for one in install.atoms if permission_runs.leaves_no_trace(one, "install_monitoring")]
+    assert len(creating) == 4
+    for atom in creating:
+        version = f"{atom.group}/v1" if atom.group else "v1"
+        root = f"/apis/{version}" if atom.group else "/api/v1"
+        path = f"{root}/namespaces/{atom.namespace}/{atom.resource}/not-there"
+        require(testbed, install, atom, partial(apply, path=path, body=new_object(atom.resource, version)))
+
+
+def new_object(resource: str, version: str) -> dict[str, Any]:
+    """As install_monitoring applies them, with as little as the API server takes."""
+    kind, spec = {
+        "configmaps": ("ConfigMap", {"data": {}}),
+        "services": ("Service", {"spec": {"ports": [{"port": 80}]}}),
+        "prometheusrules": ("PrometheusRule", {"spec": {"groups": []}}),
+        "servicemonitors": ("ServiceMonitor", {"spec": {"selector": {}, "endpoints": []}}),
+    }[resource]
+    return {"apiVersion": version, "kind": kind, "metadata": {"name": "not-there"}, **spec}
+
+
+def apply(client: KubeClient, *, path: str, body: dict[str, Any]) -> object:
+    """Server-side apply, as a dry run."""
+    params = {"fieldManager": "podnet.upkeep", "force": True, "dryRun": "All"}
+    return client.request("PATCH", path, params=params, body=body, content_type="application/apply-patch+yaml")
+
+
+def require(
+    testbed: Testbed, account: limited_accounts.Account, atom: Atom, act: Callable[[KubeClient], object]
+) -> None:
+    """It succeeds with this permission, and is refused without it."""
+    limited_accounts.wait_in_force(testbed, account)
+    client = KubeClient.from_options({"kubeconfig": str(account.kubeconfig)})
+    act(client)
+    with limited_accounts.lacking(testbed, account, atom), pytest.raises(ApiError) as refused:
+        act(client)
+    assert refused.value.status == 403
+
+
+RUN_NAMESPACE = re.compile(r"run_namespace: \"\{\{ (\w+)")
+WITH_RUN_NAMESPACE = [
+    one
+    for one in PLAYBOOKS_IN_ORDER
+    if one != "stress_identities" and RUN_NAMESPACE.search(permission_runs.text_of(one))
+]
+
+
+@pytest.mark.parametrize("playbook", WITH_RUN_NAMESPACE)
+def test_they_are_enough_where_runs_have_a_namespace_of_their_own(
+    playbook: str, testbed: Testbed, folder: Path
+) -> None:
+    """What is needed in kube-system beside that is not hidden by what is needed for lock and journal."""
+    found = RUN_NAMESPACE.search(permission_runs.text_of(playbook))
+    assert found is not None
+    for namespace in ("upkeep-runs", "upkeep-probes"):
+        if testbed.client.find(f"/api/v1/namespaces/{namespace}") is None:
+            testbed.client.create("/api/v1/namespaces", {"metadata": {"name": namespace}})
+    chosen = Places(run="upkeep-runs", probe="upkeep-probes")
+    access = dataclasses.replace(
+        permission_runs.access_of(playbook, f"apart-{playbook.replace('_', '-')}"), chosen=chosen
+    )
+    account = limited_accounts.create(testbed, folder, access)
+    limited_accounts.wait_in_force(testbed, account)
+    places = {found.group(1): "upkeep-runs", f"{playbook}_probe_namespace": "upkeep-probes"}
+    case = access_cases.cases_of(playbook)[0]
+    case = dataclasses.replace(case, more={**case.more, **places}, around=access_cases.as_it_is)
+    done = case.play(testbed, folder, access.user, account.kubeconfig)
+    assert done.returncode == 0, done.output
+    requests = limited_accounts.requests(limited_accounts.events_by_user(testbed, [access.user])[access.user])
+    assert not {request for request, answers in requests.items() if 403 in answers}
