@@ -368,15 +368,24 @@ def test_a_snapshot_that_is_not_sound_is_not_kept(tmp_path: Path, on: str, data:
     assert not [one for one in tmp_path.rglob("*") if one.is_file()]
 
 
-def test_a_snapshot_that_changes_on_its_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+SOUND = PAGE + hashlib.sha256(PAGE).digest()
+
+
+@pytest.mark.parametrize(
+    ("comes", "words"),
+    [(SOUND[:100], "is not complete"), (SOUND[:50] + b"x" + SOUND[51:], "is not sound")],
+)
+def test_a_snapshot_that_changes_on_its_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, comes: bytes, words: str
+) -> None:
     """Is not kept here."""
 
     def cut(_self: Here, _path: str, target: str, _beat: Callable[[], None]) -> None:
-        Path(target).write_bytes(PAGE[:100])
+        Path(target).write_bytes(comes)
 
     monkeypatch.setattr(Here, "fetch", cut)
-    with pytest.raises(UpkeepError, match="is not complete"):
-        taken(tmp_path, PAGE + hashlib.sha256(PAGE).digest(), "controller")
+    with pytest.raises(UpkeepError, match=words):
+        taken(tmp_path, SOUND, "controller")
     assert not [one for one in tmp_path.rglob("*") if one.is_file()]
 
 
