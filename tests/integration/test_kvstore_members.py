@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._errors import Refus
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_hosts import Work
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_maintenance import (
     EtcdMaintenance,
+    Guards,
     MaintenanceStoppedError,
     Settings,
 )
@@ -65,7 +67,7 @@ class Here:
         raise NotImplementedError
 
 
-def at(etcd: EtcdCluster, name: str, expected: int = 0) -> EtcdMaintenance:
+def at(etcd: EtcdCluster, name: str, expected: int = 0, guards: Guards | None = None) -> EtcdMaintenance:
     """Maintenance from the host of one member."""
     where = Whereabouts(
         "host",
@@ -77,7 +79,7 @@ def at(etcd: EtcdCluster, name: str, expected: int = 0) -> EtcdMaintenance:
         str(etcd.client.key),
     )
     cluster = EtcdctlCluster(EtcdctlProgram(Here(f"host-of-{name}"), where, 2), Expected(member=expected))
-    return EtcdMaintenance(cluster, Limits(keep_revisions=0), Settings(member_timeout=1))
+    return EtcdMaintenance(cluster, Limits(keep_revisions=0), Settings(member_timeout=1), guards)
 
 
 def play(etcd: EtcdCluster, folder: Path, *arguments: str, **variables: Any) -> PlaybookRun:
@@ -175,6 +177,31 @@ def test_a_member_that_dies_between_two_hosts(etcd: EtcdCluster) -> None:
     etcd.put("x", b"y")
     etcd.ask("/v3/kv/deleterange", {"key": "eA=="})
     assert {digest(etcd, name) for name in etcd.names} == {before}
+
+
+@pytest.mark.long
+def test_a_member_that_is_killed_while_etcdctl_defragments_it() -> None:
+    """The lost answer is no success: the run stops and names the member, whose file is whole when it starts again."""
+    with EtcdCluster.up(EtcdSpec(f"kvmembers-{os.getpid()}", quota=2048 << 20)) as etcd:
+        for number in range(600):
+            etcd.put(f"filler/{number % 400}", os.urandom(512 << 10))
+        before = digest(etcd)
+        picture, _plan = at(etcd, "etcd-0").look()
+        numbers = {one.title: one.identifier for one in picture.members}
+        killed = next(name for name in etcd.names if name != etcd.leader())
+        guards = Guards(progress=lambda _line: threading.Timer(0.15, etcd.kill, [killed]).start())
+        at(etcd, killed).begin(picture, picture.answering[0].status.revision if picture.answering[0].status else 0)
+        with pytest.raises(MaintenanceStoppedError) as stopped:
+            at(etcd, killed, numbers[killed], guards).visit(numbers[killed], [numbers[killed]], [], urgent=True)
+        print(stopped.value)
+        assert killed in str(stopped.value) and "the same command goes on" in str(stopped.value)
+        assert stopped.value.steps == []
+
+        etcd.start(killed)
+        etcd.wait_answering()
+        wait_until("all members are well", lambda: well(at(etcd, killed)))
+        assert at(etcd, killed).visit(numbers[killed], [numbers[killed]], [], urgent=True) == "done"
+        assert {digest(etcd, name) for name in etcd.names} == {before}
 
 
 def well(maintenance: EtcdMaintenance) -> Any:

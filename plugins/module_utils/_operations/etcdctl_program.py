@@ -31,6 +31,8 @@ Value = t.TypeVar("Value")
 LOOK_SECONDS = 60.0
 _SPARE = 30.0
 _KILLED = (124, 137)  # by timeout, which ends what does not end by itself
+# with these nobody knows whether what was asked for has happened
+_LOST = ("EOF", "connection reset", "connection refused", "transport is closing", "broken pipe", "unavailable")
 # what a shell of the host may have set must not decide who is asked, and by which version of the API
 _UNSET = tuple(
     word
@@ -164,7 +166,7 @@ class EtcdctlProgram:
         own, said = reason_of(ran.errors, ran.out)
         return EtcdError(
             f"etcdctl on host {self.commands.host}, asking {' and '.join(endpoints)}: {said}.{_remedy(said)}",
-            status=1,
+            status=0 if any(word in said for word in _LOST) else 1,
             words=own,
             path=" ".join(words),
         )

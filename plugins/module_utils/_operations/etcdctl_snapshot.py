@@ -32,6 +32,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcdctl_
 CONTROLLER, HOST = "controller", "host"
 _SPARE = 64 * 1024**2
 _MAGIC = "edda0ced"  # of bbolt's first page, 16 bytes behind its start
+_PREFIX = ".podnet-upkeep-"
 _STAGING, _KEPT = "/var/tmp", "/var/lib/podnet-upkeep/kvstore"
 _DIGESTS = 'head -c -32 "$1" | sha256sum | cut -c1-64; tail -c 32 "$1" | od -An -v -tx1; od -An -v -tx1 -j 16 -N 4 "$1"; wc -c <"$1"'
 
@@ -72,13 +73,15 @@ class _Taking:
 
     def take(self, name: str) -> Snapshot:
         folder = self._folder()
+        prefix = f"{_PREFIX}{'-'.join(name.split('-')[:2])}-"  # of this etcd, as the name is
+        self._remove_leftovers(folder, prefix)
         self._require_room(folder)
-        staging = self._done(["mktemp", "-d", f"{folder}/.podnet-upkeep-XXXXXXXX"]).out.strip()
-        if not re.fullmatch(re.escape(folder) + r"/\.podnet-upkeep-[0-9A-Za-z]{8}", staging):
+        staging = self._done(["mktemp", "-d", f"{folder}/{prefix}XXXXXXXX"]).out.strip()
+        if not re.fullmatch(re.escape(f"{folder}/{prefix}") + "[0-9A-Za-z]{8}", staging):
             raise EtcdError(f"Host {self._commands.host} made no folder for the snapshot in {folder}.", status=1)
         path = f"{staging}/{name}"
         try:
-            self._save(path)
+            self._save(path, prefix)
             size, digest = self._checked(path)
             if self._keeping.on == HOST:
                 self._done(["chmod", "0600", path])
@@ -96,14 +99,19 @@ class _Taking:
             self._done(["mkdir", "-p", "-m", "0700", "--", folder])
         return folder
 
-    def _save(self, path: str) -> None:
+    def _remove_leftovers(self, folder: str, prefix: str) -> None:
+        """Of a run that was killed: it had the lock that we hold."""
+        self._ran(["find", folder, "-maxdepth", "1", "-name", f"{prefix}*", "-exec", "rm", "-rf", "--", "{}", "+"])
+
+    def _save(self, path: str, prefix: str) -> None:
         """In a container: by way of a folder that both see."""
         mount = self._mount() if self._program.place == CONTAINER else None
         if mount is None:
             self._etcdctl(path)
             return
+        self._remove_leftovers(mount.outside, prefix)
         self._require_room(mount.outside)
-        name = f".podnet-upkeep-{os.path.basename(path)}"
+        name = f"{_PREFIX}{os.path.basename(path)}"
         try:
             self._etcdctl(f"{mount.inside}/{name}")
             self._done(["mv", "--", f"{mount.outside}/{name}", path], self._keeping.timeout)

@@ -331,7 +331,10 @@ def taken(tmp_path: Path, data: bytes, on: str) -> str:
     keeping = Keeping(on=on, host_folder=str(tmp_path / "host"))
     seen = EtcdctlCluster(EtcdctlProgram(Here(data), where()), Expected(member=FIRST), keeping)
     status = Status(FIRST, 9, "3.6.10", len(data), 1, None, FIRST, 2, 5, 5, 5)
-    (tmp_path / "host").mkdir(exist_ok=True)
+    (tmp_path / "host" / ".podnet-upkeep-etcd-1f-killed12").mkdir(
+        exist_ok=True, parents=True
+    )  # of a run that was killed
+    (tmp_path / "host" / ".podnet-upkeep-etcd-1f-killed12" / "one.db").write_bytes(b"secret")
     made = seen.take_snapshot(
         Member(FIRST, "etcd-0", status=status), str(tmp_path / "here"), "etcd-1f-7.db", lambda: None
     )
