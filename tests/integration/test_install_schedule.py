@@ -19,6 +19,7 @@ import pytest
 from harness import cleanup_scene
 from harness.playbook import PlaybookRun, environment, run_playbook
 from harness.receiver import Receiver
+from harness.role_steps import collection_folder
 from harness.waiting import wait_until
 from testbed import ControlPlaneSpec, Testbed, TestbedSpec
 
@@ -94,7 +95,10 @@ def test_the_cron_job_is_as_asked_and_its_pod_is_admitted(testbed: Testbed) -> N
 
 
 def own_run(testbed: Testbed, folder: Path) -> PlaybookRun:
-    """The command of the container here: with the token of its ServiceAccount, and the settings of its ConfigMap."""
+    """The command of the container here: with its environment, the token of its ServiceAccount, and its ConfigMap.
+
+    Its user has no home: what ansible-core would write there, it would write beside the playbook here.
+    """
     pod = testbed.client.get(CRON_JOB)["spec"]["jobTemplate"]["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     settings = testbed.client.get(f"{CONFIG_MAPS}/{NAME}")["data"]["schedule.json"].replace("/reports", str(folder))
@@ -104,7 +108,7 @@ def own_run(testbed: Testbed, folder: Path) -> PlaybookRun:
     token = testbed.client.create(account, request)["status"]["token"]
     env = environment(
         {
-            **{one["name"]: one["value"] for one in container["env"] if one["name"].startswith("ANSIBLE_LOCALHOST")},
+            **{one["name"]: one["value"].replace("/tmp", f"{folder}/tmp") for one in container["env"]},
             "K8S_AUTH_HOST": testbed.control_plane.server,
             "K8S_AUTH_SSL_CA_CERT": str(testbed.control_plane.pki_dir / "ca.crt"),
             "K8S_AUTH_API_KEY": token,
@@ -115,6 +119,7 @@ def own_run(testbed: Testbed, folder: Path) -> PlaybookRun:
     found = Path(sys.executable).parent / program
     arguments = [one.replace("/etc/podnet-upkeep", str(folder)) for one in arguments]
     done = subprocess.run([str(found), *arguments], env=env, capture_output=True, text=True, timeout=300, check=False)
+    assert not list((collection_folder() / "playbooks").glob("~*"))
     return PlaybookRun(done.returncode, done.stdout, done.stderr)
 
 

@@ -30,7 +30,7 @@ from harness.schedule_scene import (
 )
 from harness.waiting import wait_until
 
-pytestmark = [pytest.mark.testbed, pytest.mark.hosts, pytest.mark.once]
+pytestmark = [pytest.mark.testbed, pytest.mark.hosts, pytest.mark.once, pytest.mark.long]
 
 EVENTS = f"/api/v1/namespaces/{NAMESPACE}/events"
 CLOCKS = "/apis/batch/v1/namespaces/default/cronjobs"
@@ -114,7 +114,6 @@ def containers(host: ScheduleScene) -> str:
     return host.host.run("crictl ps --name '^run$' -q").stdout.strip()
 
 
-@pytest.mark.long
 def test_runs_are_due_do_not_overlap_and_end(host: ScheduleScene, receiver: Receiver) -> None:
     """A run that hangs keeps the next one away until its deadline ends it; the switch holds what is due; removal ends all."""
     host.client.delete(JOBS, {"propagationPolicy": "Background"})
@@ -151,7 +150,6 @@ STATE = f"/var/lib/podnet-upkeep/{NAME}"
 TEXTFILES = "/var/lib/node-exporter"
 
 
-@pytest.mark.long
 def test_a_timer_reports_as_by_hand_is_held_and_goes(host: ScheduleScene, receiver: Receiver, tmp_path: Path) -> None:
     """With the ansible-core of the host, as the user that systemd makes, and with the permissions of the audit alone."""
     host.prepare_control_host()
