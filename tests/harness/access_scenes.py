@@ -35,6 +35,7 @@ from testbed import (
     operator_pods,
     processes,
 )
+from testbed.client import ServerError
 from testbed.recordings import agent_answers
 
 from . import cleanup_scene, lone_node
@@ -207,8 +208,36 @@ def _tune(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
     return {"values": {"identity-gc-rate-limit": value}, "settle_seconds": 1, "timeout": 240}
 
 
+def _use_no_identity(testbed: Testbed) -> None:
+    """What other scenes have left would keep identities."""
+    apps = "/apis/apps/v1/namespaces/default"
+    for path in (f"{apps}/deployments/web", f"{apps}/daemonsets/tied"):
+        _delete(testbed, path)
+    now = {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0}
+
+    def no_pod_is_left() -> bool:
+        left = testbed.client.list(cleanup_scene.PODS)
+        for pod in left:
+            _delete(testbed, f"{cleanup_scene.PODS}/{pod['metadata']['name']}", now)
+        return not left
+
+    wait_until("no pod is left", no_pod_is_left, pause=0.5)
+    for identity in testbed.client.list(IDENTITIES):
+        _delete(testbed, f"{IDENTITIES}/{identity['metadata']['name']}")
+
+
+def _delete(testbed: Testbed, path: str, how: Mapping[str, Any] | None = None) -> None:
+    """Others may be quicker."""
+    try:
+        testbed.client.delete(path, how)
+    except ServerError as error:
+        if error.status != 404:
+            raise
+
+
 def _recover(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
     with_collection(testbed)
+    _use_no_identity(testbed)
     _first_run(testbed, "cilium")
     role = "/apis/rbac.authorization.k8s.io/v1/clusterroles/cilium-operator"
     deployment = "/apis/apps/v1/namespaces/kube-system/deployments/cilium-operator"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import access_cases, every_kind, limited_accounts, permission_runs
+from harness import every_kind, limited_accounts, permission_runs
 from harness.permission_atoms import Atom, needed
 from harness.playbook import run_playbook
 from harness.rolling_scene import PLAYBOOK, Scene, assert_succeeded
@@ -19,9 +19,9 @@ from harness.rolling_scene import PLAYBOOK, Scene, assert_succeeded
 pytestmark = [pytest.mark.testbed, pytest.mark.hosts, pytest.mark.long]
 
 NAME = "reassign_pod_cidrs"
-#: Used only where the API server refuses an eviction without saying how many pods a budget lacks, which this one says;
-#: test_every_permission.py shows that drains of retire_nodes use it, which are the same.
-ELSEWHERE = {Atom("get", "poddisruptionbudgets", "policy")}
+#: Used only where the API server refuses an eviction without saying how many pods a budget lacks, and where volumes are attached
+#: to the machine; test_every_permission.py shows that drains of retire_nodes use them, which are the same.
+ELSEWHERE = {Atom("get", "poddisruptionbudgets", "policy"), Atom("get", "persistentvolumeclaims")}
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +37,6 @@ def test_a_run_needs_what_the_plan_asks_for(
 ) -> None:
     """No more: nothing is refused, and nothing is used besides. No less: all of it is used."""
     testbed = scene.testbed
-    volumes = [access_cases.claim(testbed, "of-web")]
-    patch = {"spec": {"template": {"spec": {"volumes": volumes}}}}
-    testbed.client.patch("/apis/apps/v1/namespaces/default/deployments/web", patch)
-    scene.wait_workload()
     account = permission_runs.account(testbed, tmp_path, NAME)
     scene.kubeconfig = account.kubeconfig
     scene.drift("h1")
