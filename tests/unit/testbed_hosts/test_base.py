@@ -100,7 +100,7 @@ def test_failed_build_leaves_no_tree(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         (Path(command[-2]) / "etc").mkdir()
         raise HostError(f"{what} failed: no route to host")
 
-    monkeypatch.setattr(base, "_run", fail)
+    monkeypatch.setattr(base, "run_tool", fail)
     with pytest.raises(HostError, match="debootstrap failed: no route to host"):
         base.prepare()
     assert list((tmp_path / "guests").iterdir()) == []
