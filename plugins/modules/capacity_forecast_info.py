@@ -220,7 +220,7 @@ identities_single_state:
   type: dict
   sample: {"per_hour": 12.9, "exhausted_at": null, "basis": "310 identities created, and still in use, in the last 24 h"}
 unknown:
-  description: What is not foretold, and why.
+  description: What is not foretold, and why; also what of the present state could not be read.
   returned: success
   type: dict
   sample: {"cilium-pools": "there is no Cilium here"}
@@ -268,7 +268,11 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._audit_options impor
     allocator_argument_spec,
     audit_settings,
 )
-from ansible_collections.podnet.upkeep.plugins.module_utils._checks.capacity import Present, present_of
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.capacity import (
+    RESOURCES_OF_A_FORECAST,
+    Present,
+    present_of,
+)
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.capacity_document import WhatIf, forecast_document
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.capacity_of_result import present_of_result
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.comparison import fault
@@ -349,7 +353,7 @@ def _duration(given: t.Mapping[str, t.Any], name: str) -> datetime.timedelta | N
 def _present(options: t.Mapping[str, t.Any], settings: AuditSettings) -> Present:
     """The present state from where the options say. Raises InputError, ApiError."""
     if options["source"] == "live":
-        wanted = live.LiveOptions(processes=True, cilium_namespace=options["cilium_namespace"])
+        wanted = live.LiveOptions(RESOURCES_OF_A_FORECAST, processes=True, cilium_namespace=options["cilium_namespace"])
         return present_of(Context(live.collect(KubeClient.from_options(options), wanted), settings))
     if options["source"] == "snapshot":
         return present_of(Context(snapshot.load(options["snapshot"]), settings))

@@ -353,6 +353,10 @@ def _audit_access_of(
     return {"name": "auditor", **more}
 
 
+def _audit_access_absent(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
+    return _audit_access_of(testbed, folder, (), {"state": "absent"})
+
+
 def _audit_access_new(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
     del folder
     rbac = "/apis/rbac.authorization.k8s.io/v1"
@@ -371,6 +375,7 @@ def serve_monitoring(testbed: Testbed) -> None:
 def _monitoring(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
     del folder
     serve_monitoring(testbed)
+    testbed.client.patch(CONFIG, {"data": {"enable-metrics": "true"}})  # there is something to scrape
     return {"namespace": "kube-system"}
 
 
@@ -461,6 +466,7 @@ _FURTHER: Mapping[str, tuple[Case, ...]] = {
     "install_audit_access": (
         _case("install_audit_access", _audit_access_new, "new", prefix="audit_access"),
         _case("install_audit_access", _audit_access, "differs", prefix="audit_access"),
+        _case("install_audit_access", _audit_access_absent, "absent", prefix="audit_access"),
     ),
     "install_monitoring": (
         _case("install_monitoring", _monitoring, "new"),

@@ -17,6 +17,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context impo
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.identity_growth import forecast, turnover
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.identity_view import view_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.node_capacity import pod_limit
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.resources import POLICIES, RESOURCES
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import name_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.block_supply import (
     CiliumBlocks,
@@ -26,6 +27,11 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.block_supply
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.identity_classes import IN_USE, PENDING
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.identity_garbage_collection import CollectionTimes
+
+#: What a forecast reads of a cluster: nothing of this tells how much room there is, or how fast it goes.
+RESOURCES_OF_A_FORECAST: t.Final = tuple(
+    name for name in RESOURCES if name not in {"apiservices", "csinodes", "events", "nodeleases", *POLICIES}
+)
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,8 @@ def forecast_document(
     resources = order([forecast(one, history, rules) for one in limits_of(present.document)])
     nodes = order([forecast(one, history, rules) for one in node_limits(present.document)])
     answers = list(_answers(present, what_if))
-    unknown = dict(present.why or {})
+    unread = present.document.get("unknown") or {}
+    unknown = {**{name: f"could not be read: {why}" for name, why in unread.items()}, **(present.why or {})}
     return {
         "taken_at": present.document["taken_at"],
         "origin": present.document.get("origin") or "",

@@ -15,6 +15,7 @@ import typing as t
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.capacity import RESOURCES_OF_A_FORECAST
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.label_filter_simulation import (
     RESOURCES as OF_A_SIMULATION,
 )
@@ -446,7 +447,7 @@ _REHEARSE = (
 
 PLAYBOOKS: t.Final[Mapping[str, tuple[Rule, ...]]] = {
     "audit": (*_reads(*PERMISSIONS), *_features(*FEATURE_PERMISSIONS)),
-    "forecast": _reads(*PERMISSIONS),
+    "forecast": _reads(*RESOURCES_OF_A_FORECAST),
     "simulate_label_filter": (*_reads(*OF_A_SIMULATION), *_features("agents")),
     "audit_kvstore": (*_STORE, _ETCD_SECRET),
     "plan_pod_cidr_relief": (
