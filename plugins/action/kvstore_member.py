@@ -87,7 +87,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible has no types
         work = Work.from_document(options["work"])
         if check_mode:
             return {"changed": True, "steps": [], "outcome": ""}
-        expected = expected_of(options["member"], work.cluster)
+        expected = expected_of(options["member"], work)
         cluster = EtcdctlCluster(program, expected, keeping_of(options))
         client = KubeClient.from_options(options) if options["run"] or tells_kubernetes(options) else None
         guards = guards_of(options, client, check_mode=False)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations import etcdctl_program, etcdctl_snapshot
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_door import checked_endpoint
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_hosts import identifier
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_hosts import Work, identifier
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcdctl_cluster import Expected
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcdctl_program import Whereabouts
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcdctl_snapshot import Keeping
@@ -71,9 +71,10 @@ def keeping_of(options: Mapping[str, t.Any]) -> Keeping:
     return Keeping(options["snapshot_on"], options["snapshot_dir"], folder, options["compact_timeout"])
 
 
-def expected_of(member: str, cluster: int) -> Expected:
+def expected_of(member: str, work: Work) -> Expected:
     """Which member of which etcd the host must have. Raises InputError."""
-    return Expected(cluster, *numbers_of("member", [member]))
+    (number,) = numbers_of("member", [member])
+    return Expected(work.cluster, number, work.names.get(number, ""))
 
 
 def numbers_of(option: str, identifiers: Iterable[str]) -> list[int]:

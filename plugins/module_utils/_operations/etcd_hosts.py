@@ -32,7 +32,8 @@ _NOT_BEGUN = "Maintenance does not begin, and nothing was changed:"
 class Work:
     """What a run over several hosts is to do, as it is handed from host to host; members by ID, in order.
 
-    ``sizes`` and ``full`` are as before the run: bytes of each member, and those that had raised NOSPACE.
+    ``sizes`` and ``full`` are as before the run: bytes of each member, and those that had raised NOSPACE. ``names`` are for
+    sentences.
     """
 
     cluster: int
@@ -42,6 +43,7 @@ class Work:
     disarm: bool = False
     sizes: Mapping[int, int] = field(default_factory=dict)
     full: tuple[int, ...] = ()
+    names: Mapping[int, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, picture: Picture, chosen: Plan, cluster: int) -> Work:
@@ -54,6 +56,7 @@ class Work:
             chosen.disarm,
             {one.identifier: one.status.size for one in picture.answering if one.status},
             tuple(picture.alarms_of(NOSPACE)),
+            {one.identifier: one.title for one in picture.members},
         )
 
     def to_document(self) -> Document:
@@ -66,6 +69,7 @@ class Work:
             "disarm": self.disarm,
             "sizes": {member_name(one): size for one, size in self.sizes.items()},
             "full": [member_name(one) for one in self.full],
+            "names": {member_name(one): name for one, name in self.names.items()},
         }
 
     @classmethod
@@ -80,6 +84,7 @@ class Work:
                 bool(document["disarm"]),
                 {identifier(one): int(size) for one, size in document["sizes"].items()},
                 tuple(identifier(one) for one in document["full"]),
+                {identifier(one): str(name) for one, name in document["names"].items()},
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"work: it is not what kvstore_hosts returns as work ({error}); give that.") from error

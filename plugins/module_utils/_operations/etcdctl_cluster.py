@@ -40,10 +40,11 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcdctl_
 
 @dataclass(frozen=True)
 class Expected:
-    """Which member of which etcd the host has, as it was planned; 0: whichever it is."""
+    """Which member of which etcd the host has, as it was planned, and its name for sentences; 0: whichever it is."""
 
     cluster: int = 0
     member: int = 0
+    name: str = ""
 
 
 class EtcdctlCluster:
@@ -69,10 +70,13 @@ class EtcdctlCluster:
     def picture(self) -> Picture:
         """All members now. Raises EtcdError when the member of this host does not answer, or is another one."""
         endpoint = self._program.where.endpoint
-        statuses, failures = self._statuses([endpoint, *self._others()])
-        own = statuses.get(endpoint)
-        if own is None:
-            raise self._silent(endpoint, failures)
+        try:
+            statuses, failures = self._statuses([endpoint, *self._others()])
+            own = statuses.get(endpoint)
+            if own is None:
+                raise self._silent(endpoint, failures)
+        except EtcdError as error:
+            raise self._named(error) from error
         self._identify(own)
         self._listed = self._members(own)
         missing = [url for url in self._others() if url not in statuses and url not in failures]
@@ -157,6 +161,15 @@ class EtcdctlCluster:
     def _silent(self, endpoint: str, failures: dict[str, str]) -> EtcdError:
         why = failures.get(endpoint, "it gave no status")
         return self._program.error(Ran(1, "", f"Error: {why}"), ("endpoint", "status"), [endpoint])
+
+    def _named(self, error: EtcdError) -> EtcdError:
+        """The same with the member of the host, where that is known: who reads it looks for a member."""
+        if not self.own:
+            return error
+        listed = [one.title for one in self._listed if one.identifier == self.own]
+        name = (listed or [self._expected.name or member_name(self.own)])[0]
+        text = f"Member {name} does not answer: {error}"
+        return EtcdError(text, status=error.status, words=error.words, path=error.path, code=error.code)
 
     def _identify(self, own: Status) -> None:
         """The endpoint of the host must lead to its member, and stay with it."""

@@ -85,6 +85,7 @@ IDS = st.integers(min_value=1, max_value=(1 << 64) - 1)
         st.booleans(),
         st.dictionaries(IDS, st.integers(min_value=0)),
         st.lists(IDS).map(tuple),
+        st.dictionaries(IDS, st.text()),
     )
 )
 def test_work_goes_from_host_to_host(work: Work) -> None:

@@ -180,6 +180,32 @@ def test_an_own_member_that_does_not_answer(ran: Ran, words: str) -> None:
     assert "host cp1" in str(failed.value) and "\n" not in str(failed.value)
 
 
+def test_a_member_that_is_expected_is_named() -> None:
+    """Also when it has not answered once."""
+    down = Ran(1, "null\n", f"Failed to get the status of endpoint {OWN} (context deadline exceeded)\n")
+    for expected, name in (
+        (Expected(member=FIRST, name="etcd-0"), "etcd-0"),
+        (Expected(member=FIRST), "94404ee0516128a5"),
+    ):
+        with pytest.raises(
+            EtcdError, match=f"^Member {name} does not answer: etcdctl on host cp1, asking {OWN}: context"
+        ):
+            EtcdctlCluster(EtcdctlProgram(Host(status=down), where()), expected).picture()
+
+    def unreachable(_words: Sequence[str]) -> Ran:
+        raise EtcdError("Host cp1 cannot be reached: timed out.")
+
+    host = Host()
+    seen = cluster(host)
+    seen.picture()
+    host.answers["status"] = unreachable
+    with pytest.raises(
+        EtcdError, match=r"^Member etcd-0 does not answer: Host cp1 cannot be reached: timed out\.$"
+    ) as failed:
+        seen.picture()
+    assert failed.value.lost
+
+
 # -- whom it asks ----------------------------------------------------------------------------------------------------
 
 
