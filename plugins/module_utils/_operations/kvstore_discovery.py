@@ -47,7 +47,14 @@ def discover(client: KubeClient, store: str, namespace: str = "") -> Found:
 
     Raises ApiError.
     """
-    namespace = namespace or _namespace_of_cilium(client)
+    unread = ""
+    if not namespace:
+        namespace, unread = _namespace_of_cilium(client)
+    made = _discovered(client, store, namespace)
+    return replace(made, why=f"{made.why} ({unread})") if unread else made
+
+
+def _discovered(client: KubeClient, store: str, namespace: str) -> Found:
     found = client.find(f"/api/v1/namespaces/{namespace}/configmaps/cilium-config")
     config: Mapping[str, str] | None = (found.get("data") or {}) if found is not None else None
     used = uses_kvstore(config) if config is not None else False
@@ -115,14 +122,16 @@ def credentials_of_secret(client: KubeClient, namespace: str, name: str, folder:
 # -- internals -------------------------------------------------------------------------------------------------------
 
 
-def _namespace_of_cilium(client: KubeClient) -> str:
+def _namespace_of_cilium(client: KubeClient) -> tuple[str, str]:
+    """And why it is only a guess; empty where it is none."""
     try:
         found = client.list("/apis/apps/v1/daemonsets", params={"labelSelector": "k8s-app=cilium"})
     except ApiError as error:
         if error.status != 403:
             raise
-        return _SYSTEM
-    return str(found[0]["metadata"]["namespace"]) if found else _SYSTEM
+        why = error.server_message or str(error)
+        return _SYSTEM, f"Cilium was looked for in {_SYSTEM} only: the permission to list daemonsets.apps is missing ({why})"
+    return (str(found[0]["metadata"]["namespace"]) if found else _SYSTEM), ""
 
 
 def _options(text: str) -> dict[str, str]:
