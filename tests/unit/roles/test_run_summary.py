@@ -46,6 +46,21 @@ def test_every_repair_hands_on_also_when_it_fails(playbook: str) -> None:
     assert failed["ansible.builtin.include_role"]["tasks_from"] == "failed.yml"
 
 
+def test_so_does_the_repair_of_several_plays() -> None:
+    """Whichever of them fails; what is counted then is of all hosts, so it is read where the plan was made."""
+    plays = yaml.safe_load((ROOT / "playbooks" / "reassign_pod_cidrs.yml").read_text(encoding="utf-8"))
+    assert len(plays) == 3
+    for play in plays:
+        (task,) = play["tasks"]
+        (failed,) = task["rescue"]
+        assert failed["ansible.builtin.include_role"] == {
+            "name": "podnet.upkeep.run_summary",
+            "tasks_from": "failed.yml",
+        }
+        assert task["vars"]["run_summary_playbook"] == "podnet.upkeep.reassign_pod_cidrs"
+        assert "hostvars['localhost']" in task["vars"]["run_summary_counts"]["begun"]
+
+
 @pytest.fixture
 def cluster() -> Iterator[FakeApi]:
     """Three pods that have ended."""
