@@ -277,7 +277,7 @@ def _remove_with_volume(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
     metadata = {"name": f"tied-{time.monotonic_ns()}", "ownerReferences": [cleanup_scene.OWNER]}
     testbed.client.create(cleanup_scene.PODS, {"metadata": metadata, "spec": {**spec, "tolerations": tolerations}})
     _attach(testbed, "of-gone", "gone")
-    return found
+    return {**found, "powered_off": ["gone"]}  # else its machine may still write to the volume
 
 
 def _stale_with_agent(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
