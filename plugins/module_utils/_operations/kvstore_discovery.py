@@ -130,7 +130,10 @@ def _namespace_of_cilium(client: KubeClient) -> tuple[str, str]:
         if error.status != 403:
             raise
         why = error.server_message or str(error)
-        return _SYSTEM, f"Cilium was looked for in {_SYSTEM} only: the permission to list daemonsets.apps is missing ({why})"
+        return (
+            _SYSTEM,
+            f"Cilium was looked for in {_SYSTEM} only: the permission to list daemonsets.apps is missing ({why})",
+        )
     return (str(found[0]["metadata"]["namespace"]) if found else _SYSTEM), ""
 
 
