@@ -28,9 +28,8 @@ class RemoteCommands:
     def __init__(self, action: ActionBase, host: str) -> None:
         self._action = action
         self.host = host
-        with contextlib.suppress(
-            KeyError, AnsibleError
-        ):  # only ssh has one: a terminal would mix answers with what is logged
+        # only ssh has one: a terminal would mix answers with what is logged
+        with contextlib.suppress(KeyError, AnsibleError):
             action._connection.set_option("use_tty", False)
 
     def run(self, argv: Sequence[str], timeout: float, beat: Callable[[], None] | None = None) -> Ran:
