@@ -180,10 +180,23 @@ def _losing(method: str, path: str, fault: Mapping[str, Any]) -> Callable[[Testb
     return around
 
 
+def _beside_pods(playbook: str, **more: Any) -> Callable[[Testbed, Path], Mapping[str, Any]]:
+    """Its work, and a pod of the pod network beside each agent."""
+
+    def prepare(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
+        found = access_scenes.SCENES[playbook].prepare(testbed, folder)
+        _tied(testbed)
+        tied = {"labelSelector": "app=tied", "fieldSelector": "spec.nodeName=agent-a,status.phase=Running"}
+        wait_until("a pod beside the agent", lambda: testbed.client.list(cleanup_scene.PODS, tied))
+        return {**found, **more}
+
+    return prepare
+
+
 def _tune_agents(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
     """What agents read too."""
-    found = dict(access_scenes.SCENES["tune_cilium"].prepare(testbed, folder))
-    return {**found, "values": {"bpf-policy-map-max": str(32768 + time.monotonic_ns() % 1000)}}
+    value = str(32768 + time.monotonic_ns() % 1000)
+    return _beside_pods("tune_cilium", values={"bpf-policy-map-max": value})(testbed, folder)
 
 
 def _tune_labels(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
@@ -448,6 +461,7 @@ _FURTHER: Mapping[str, tuple[Case, ...]] = {
         _case("tune_cilium", _tune_labels, "the label filter"),
         _case("tune_cilium", _pool, "a pool", around=_multi_pool),
     ),
+    "restart_cilium": (_case("restart_cilium", _beside_pods("restart_cilium"), "beside pods"),),
     "recover_identities": (_case("recover_identities", _recover_by_hand, "by our own clean-ups", more=_AT_ONCE),),
     "retire_nodes": (
         _case(

@@ -15,6 +15,7 @@ from typing import Any
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.access_manifests import manifests
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.playbook_access import (
+    Places,
     PlaybookAccess,
     missing_rules,
     name_for,
@@ -123,10 +124,7 @@ class Trial:
     def _not_refused(self, done: PlaybookRun) -> str:
         if done.returncode == 0:
             return "it runs all the same"
-        for words in (self.atom.words, "nothing was changed"):
-            if words not in done.flat_output:
-                return f"it does not say '{words}': {done.output}"
-        return ""
+        return "" if self.atom.words in done.flat_output else f"it does not name it: {done.output}"
 
     def _not_failed(self, done: PlaybookRun) -> str:
         if done.returncode == 0:
@@ -178,9 +176,14 @@ def _findings(variables: Mapping[str, Any], report: Path) -> str:
 
 def trials(playbook: str) -> list[Trial]:
     """One for each permission of its roles."""
-    asked = {(one.verb, one.resource, one.group) for one in rules_of(playbook, features_of(playbook)) if one.asked}
+    asked = {
+        (rule.verb, rule.resource, rule.group, place)
+        for rule in rules_of(playbook, features_of(playbook))
+        if rule.asked
+        for place in Places().of(rule, ("kube-system",))
+    }
     found = own_atoms(playbook, name_of_trials(playbook))
-    return [Trial(playbook, one, (one.verb, one.resource, one.group) in asked) for one in found]
+    return [Trial(playbook, one, (one.verb, one.resource, one.group, one.namespace) in asked) for one in found]
 
 
 def name_of_trials(playbook: str) -> str:

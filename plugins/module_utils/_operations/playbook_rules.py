@@ -172,6 +172,17 @@ _RESTART_OPERATOR = (
     ),
     *_reads("pods"),
 )
+_RESTART_AGENTS = (
+    Rule("get", "daemonsets", "apps", ("cilium",), CNI, "How far the agents are."),
+    Rule("delete", "pods", where=CNI, why="An agent is restarted by deleting its pod."),
+    Rule(
+        "get",
+        "ciliumendpoints",
+        _CILIUM,
+        why="Whether pods beside an agent have their endpoints again.",
+        when="an agent is restarted beside pods of the pod network",
+    ),
+)
 _BUDGETS = (
     Rule("list", "poddisruptionbudgets", "policy", why="What may be evicted at once."),
     Rule("list", "deployments", "apps", why="Whose pods a budget counts."),
@@ -500,8 +511,7 @@ PLAYBOOKS: t.Final[Mapping[str, tuple[Rule, ...]]] = {
         *_SETTINGS,
         *_RESTART_OPERATOR,
         *_BUDGETS,
-        Rule("get", "daemonsets", "apps", ("cilium",), CNI, "How far the agents are."),
-        Rule("delete", "pods", where=CNI, why="An agent is restarted by deleting its pod."),
+        *_RESTART_AGENTS,
         *_lock(CILIUM_RUN),
     ),
     "tune_cilium": (
@@ -510,13 +520,7 @@ PLAYBOOKS: t.Final[Mapping[str, tuple[Rule, ...]]] = {
         *_BUDGETS,
         _CHANGE_SETTINGS,
         Rule("get", "pods/log", where=CNI, why="Which settings the operator has started with."),
-        *_only(
-            (
-                Rule("get", "daemonsets", "apps", ("cilium",), CNI, "How far the agents are."),
-                Rule("delete", "pods", where=CNI, why="An agent is restarted by deleting its pod."),
-            ),
-            "a setting that agents read is changed",
-        ),
+        *_only(_RESTART_AGENTS, "a setting that agents read is changed"),
         *_only(_ENLARGE_POOLS, "a pool is enlarged, or given back"),
         *_only(
             _reads("namespaces", "ciliumidentities", *POLICIES),
