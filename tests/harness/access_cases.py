@@ -225,7 +225,6 @@ def _multi_pool(testbed: Testbed, user: str, kubeconfig: Path) -> Iterator[Path]
 def _recover_by_hand(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
     """Nothing is waited for, so that our own clean-ups have something left to do."""
     found = dict(access_scenes.SCENES["recover_identities"].prepare(testbed, folder))
-    testbed.client.patch(CONFIG, {"data": {"cilium-endpoint-gc-interval": "1h"}})
     endpoint = {"apiVersion": "cilium.io/v2", "kind": "CiliumEndpoint", "metadata": {"name": "left"}}
     if testbed.client.find(f"{cleanup_scene.ENDPOINTS}/left") is None:
         testbed.client.create(cleanup_scene.ENDPOINTS, {**endpoint, "status": {"id": 7, "identity": {"id": 4711}}})

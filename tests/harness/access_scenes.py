@@ -79,7 +79,7 @@ def up(name: str) -> Iterator[Testbed]:
     spec = TestbedSpec(
         name,
         control_plane=ControlPlaneSpec(cluster_cidrs=("10.146.0.0/16",), control_plane_node="cp1"),
-        cilium=CiliumOperatorSpec(pods=True, config=SLOW, nodes_gc_interval="1h"),
+        cilium=CiliumOperatorSpec(pods=True, config=SLOW, nodes_gc_interval="1h", endpoint_gc_interval="1h"),
         kwok=KwokSpec(exec_answers=agent_answers("healthy")),
     )
     with Testbed.up(spec) as testbed:
