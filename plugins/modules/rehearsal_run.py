@@ -131,10 +131,12 @@ nodes:
   elements: dict
   sample: [{"node": "w7", "seconds": 14.2, "outcome": "done"}]
 comparison:
-  description: Findings that are new and gone after the run, and how many are still there. V(null) without a last audit.
+  description:
+    - Findings that are new and gone after the run, and how many are still there. V(null) without a last audit.
+    - C(left_out) has those that are new only because no agent of Cilium ran, such as running pods without CiliumEndpoint.
   returned: success
   type: dict
-  sample: {"new": [], "gone": [], "still": 3}
+  sample: {"new": [], "gone": [], "still": 3, "left_out": []}
 not_proven:
   description: What a rehearsal of this playbook cannot prove.
   returned: success

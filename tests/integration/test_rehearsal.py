@@ -116,7 +116,9 @@ def test_playbooks_on_a_copy(tmp_path: Path) -> None:
     assert went["outcome"] == "completed", went["failures"]
     assert [one["node"] for one in went["nodes"]] == [rehearsal_clusters.DRIFTED]
     gone = {(one["id"], one["subject"]["name"]) for one in went["comparison"]["gone"]}
-    assert ("node-cidr-out-of-range", rehearsal_clusters.DRIFTED) in gone and went["after"]["critical"] == 0
+    assert ("node-cidr-out-of-range", rehearsal_clusters.DRIFTED) in gone and went["after"]["critical"] == 0, went[
+        "comparison"
+    ]
     assert any("1. Node node-1" in line for line in went["plan"]) and went["steps"][0]["seconds"] > 0
     text = (tmp_path / "2.md").read_text(encoding="utf-8")
     assert "What this rehearsal cannot prove" in text and "The pod network: no pod ran" in text

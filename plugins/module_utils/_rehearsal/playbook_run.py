@@ -134,6 +134,11 @@ class RehearsalRun:
             return []
 
 
+# Pods that a run lets controllers make run at once, and no agent is there to write their CiliumEndpoints: on a machine that is
+# slow enough the last audit finds that they have been running for more than a minute without.
+_OF_MISSING_AGENTS: t.Final = frozenset({"pod-without-endpoint"})
+
+
 def report(
     made: BroughtUp,
     playbook: Rehearsable,
@@ -150,6 +155,7 @@ def report(
     """
     before = made.audit
     compared = compare(before, after) if after is not None else None
+    left_out = [one for one in compared["new"] if one["id"] in _OF_MISSING_AGENTS] if compared is not None else []
     failures = record.failures_of(lines)
     if exit_code and not failures:
         words = " ".join(" ".join(output[-_WORDS_OF_FAILURE:]).split())
@@ -176,15 +182,25 @@ def report(
         "findings_lost": [_brief(one) for one in made.lost],
         "findings_made_up": [_brief(one) for one in made.made_up],
         "before": before["summary"],
-        "after": after["summary"] if after is not None else None,
+        "after": _without(after["summary"], left_out) if after is not None else None,
         "comparison": None
         if compared is None
         else {
-            "new": [_brief(one) for one in compared["new"][:_MOST_FINDINGS]],
+            "new": [_brief(one) for one in compared["new"] if one not in left_out][:_MOST_FINDINGS],
             "gone": [_brief(one) for one in compared["gone"][:_MOST_FINDINGS]],
             "still": compared["still"],
+            "left_out": [_brief(one) for one in left_out[:_MOST_FINDINGS]],
         },
     }
+
+
+def _without(summary: Mapping[str, t.Any], findings: Sequence[Mapping[str, t.Any]]) -> dict[str, t.Any]:
+    """The counts of an audit without these findings."""
+    counts = dict(summary)
+    for one in findings:
+        for key in (one["severity"], "findings"):
+            counts[key] = counts.get(key, 1) - 1
+    return counts
 
 
 def _brief(finding: Mapping[str, t.Any]) -> dict[str, t.Any]:

@@ -129,3 +129,20 @@ def test_a_playbook_that_does_not_begin() -> None:
     output = ["[ERROR]: the role", "  was not found"]
     found = report(made, playbook_of("tune_cilium"), [], None, exit_code=1, seconds=1.0, output=output)
     assert found["failures"][0]["message"] == "[ERROR]: the role was not found"
+
+
+def test_findings_that_an_agent_would_have_prevented_are_left_out() -> None:
+    """Pods of the copy that have run for a while have no CiliumEndpoint; one that had none before is a finding still."""
+    of_agent = {**FINDING, "id": "pod-without-endpoint"}
+    old, new = of_agent, {**of_agent, "subject": {"kind": "Node", "name": "w2", "namespace": ""}}
+    audit = {"taken_at": "2026-11-01T06:00:00+00:00"}
+    made = BroughtUp(
+        "/f",
+        "2026-11-01T06:00:00+00:00",
+        audit={**audit, "findings": [old], "summary": {"critical": 1, "findings": 1}},
+    )
+    after = {**audit, "findings": [old, new, FINDING], "summary": {"critical": 3, "findings": 3}}
+    found = report(made, playbook_of("reassign_pod_cidrs"), [], after, exit_code=0, seconds=1.0)
+    assert found["after"] == {"critical": 2, "findings": 2}
+    assert [one["id"] for one in found["comparison"]["new"]] == ["f"] and found["comparison"]["still"] == 1
+    assert [one["subject"]["name"] for one in found["comparison"]["left_out"]] == ["w2"]
