@@ -171,3 +171,4 @@ def test_the_digest_goes_to_the_node_of_a_workflow_that_follows(testbed: Testbed
     assert "reassign_pod_cidrs_plan_digest" not in approved.stdout.partition("CUSTOM STATS")[2]
     refused = run(reassign_pod_cidrs_plan_digest="sha256:0")
     assert refused.returncode == 2 and "not sha256:0 that was agreed to" in refused.flat_output
+    assert '"failure": "' in refused.stdout.partition("CUSTOM STATS")[2]

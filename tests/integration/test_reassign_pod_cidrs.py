@@ -74,6 +74,7 @@ def reassign(
             "reassign_pod_cidrs_probe_image": workload.IMAGE,
             **variables,
         },
+        env={"ANSIBLE_SHOW_CUSTOM_STATS": "true"},
     )
 
 
@@ -351,6 +352,8 @@ def test_failed_node_stays_cordoned_and_the_same_command_resumes(
     broken = {"reassign_pod_cidrs_probe_image": "testbed.local/absent:1", "reassign_pod_cidrs_probe_timeout": 15}
     failed = reassign(cluster, operator_kubeconfig, **wanted, **broken)
     assert_one_clear_sentence(failed, "h1", "stays cordoned", "run the same command again", "stays with this run")
+    handed_on = " ".join(failed.stdout.partition("CUSTOM STATS")[2].split())
+    assert '"failure": "Node h1 was not registered anew.' in handed_on and '"planned": 1' in handed_on, failed.stdout
     between = node_of(cluster, "h1")
     assert between["spec"].get("unschedulable") is True
     assert between["metadata"]["uid"] != before["metadata"]["uid"]
