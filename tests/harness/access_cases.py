@@ -461,7 +461,15 @@ _FURTHER: Mapping[str, tuple[Case, ...]] = {
         _case("tune_cilium", _pool, "a pool", around=_multi_pool),
     ),
     "restart_cilium": (_case("restart_cilium", _beside_pods("restart_cilium"), "beside pods"),),
-    "recover_identities": (_case("recover_identities", _recover_by_hand, "by our own clean-ups", more=_AT_ONCE),),
+    "recover_identities": (
+        _case(
+            "recover_identities",
+            _recover_by_hand,
+            "by our own clean-ups",
+            more=_AT_ONCE,
+            around=_after_dead_runs("recover_identities"),
+        ),
+    ),
     "retire_nodes": (
         _case(
             "retire_nodes",
