@@ -137,11 +137,6 @@ class Trial:
         variables = _variables(self.playbook, account)
         if self.atom.resource.startswith("pods/"):
             variables |= _BESIDES.get(self.playbook, {})
-        if (self.playbook, self.atom.resource) == (
-            "audit",
-            "clustercidrs",
-        ):  # they matter only to who has no blocks of kube-controller-manager
-            variables[f"{self.playbook}_allocator"] = {"allocate_node_cidrs": False}
         if self.playbook == "rehearse":
             variables["rehearse_work_dir"] = str(folder / account.access.name)
             said = run_playbook("podnet.upkeep.rehearse", ["--check"], variables=variables).flat_output
@@ -165,13 +160,14 @@ def _variables(playbook: str, account: Account) -> dict[str, Any]:
 
 
 def _findings(variables: Mapping[str, Any], report: Path) -> str:
-    """What an audit says that it does not know: its findings about that."""
+    """What an audit says that it does not know: in its report, and by findings."""
     report.unlink(missing_ok=True)
     done = run_playbook("podnet.upkeep.audit", variables={**variables, "audit_output_path": str(report)})
     if done.returncode != 0:
         return done.flat_output
-    found = json.loads(report.read_text(encoding="utf-8"))["findings"]
-    return json.dumps([one for one in found if one["id"] == "data-missing"])
+    found = json.loads(report.read_text(encoding="utf-8"))
+    # ClusterCIDRs matter only to who has no blocks of kube-controller-manager: no finding, but the report has them
+    return json.dumps([found["unknown"], *(one for one in found["findings"] if one["id"] == "data-missing")])
 
 
 def trials(playbook: str) -> list[Trial]:
