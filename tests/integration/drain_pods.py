@@ -12,12 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.waiting import wait_until
 from testbed import Testbed, objects
 from testbed.client import Client, ServerError
 
 APPS, BATCH = "apps/v1", "batch/v1"
 FINALIZER = "testbed.podnet/held"
 DAEMONSET = "agent"
+LOOK_AGAIN_SECONDS = 10
 EMPTY_DIR: Mapping[str, Any] = {"emptyDir": {}}
 MEMORY_DIR = {"emptyDir": {"medium": "Memory"}}
 GRACE_OF_THE_EXPIRED, GRACE_OF_THE_FRESH = 1, 3600
@@ -173,14 +175,35 @@ def _status(kind: Kind) -> dict[str, Any]:
 def _settle(client: Client, path: str, kind: Kind, *, kwok: bool) -> None:
     """Give a pod its phase; with kwok it runs first, and only then it may be something else."""
     if kwok:
-        end = time.monotonic() + 30
-        while client.get(path)["status"].get("phase") != "Running":
-            assert time.monotonic() < end, f"{path} does not run"
-            time.sleep(0.1)
+        _run(client, path)
     client.patch(f"{path}/status", _status(kind))
     if kind.deleted is not None:
         body = {"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": kind.deleted}
         client.delete(path, body)
+
+
+def _run(client: Client, path: str) -> None:
+    """Wait until kwok lets a pod run; one that it has overlooked is seen again when its Node changes."""
+    asked = time.monotonic()
+
+    def runs() -> bool:
+        nonlocal asked
+        pod = client.get(path)
+        if pod["status"].get("phase") == "Running":
+            return True
+        if time.monotonic() - asked > LOOK_AGAIN_SECONDS:
+            asked = time.monotonic()
+            seen = {"metadata": {"annotations": {"testbed.local/looked-at": str(asked)}}}
+            client.patch(f"/api/v1/nodes/{pod['spec']['nodeName']}", seen)
+            client.patch(path, seen)
+        return False
+
+    wait_until(f"{path} runs", runs)
+
+
+def _is_ready(node: Mapping[str, Any]) -> bool:
+    conditions = (node.get("status") or {}).get("conditions") or ()
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
 
 def _make_namespace(client: Client, name: str) -> None:
@@ -219,6 +242,8 @@ def make_node(testbed: Testbed, name: str, kinds: Iterable[str], *, kwok: bool) 
     if not kwok:
         node["metadata"]["annotations"] = {}
     client.create("/api/v1/nodes", node)
+    if kwok:  # pods that are there before kwok has taken the Node over can be overlooked by it
+        wait_until(f"{name} is Ready", lambda: _is_ready(client.get(f"/api/v1/nodes/{name}")))
     _make_namespace(client, name)
     pods = f"/api/v1/namespaces/{name}/pods"
     chosen = list(kinds)
