@@ -45,14 +45,14 @@ options:
     description: Files that the run wrote, by what they are. Empty paths are left out.
     type: dict
     default: {}
-  failure:
-    description: Why the run failed. Empty when it did not. More than 1,000 characters are cut.
-    type: str
-    default: ""
   max_bytes:
     description: The summary as JSON is not longer than this.
     type: int
     default: 65536
+  failure:
+    description: Why the run failed. Empty when it did not. More than 1,000 characters are cut.
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
