@@ -40,6 +40,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.waiting 
 
 Step = dict[str, t.Any]
 _GOES_ON = "What is done is done; the same command goes on with the rest."
+_COMMITS = 2
 DONE, NOT_WORTH_IT, LEADS = "done", "not worth it", "leads"
 
 
@@ -197,6 +198,11 @@ class EtcdMaintenance:
         for member in sorted(picture.members, key=lambda one: not one.leads):
             self._guards.progress(f"compaction of member {member.title} to revision {revision}")
             done = self._waiting(functools.partial(self._compacted, member, revision)) or done
+        # Pages that were freed count as free only from a later commit on, when the reads that had begun before it have ended, and
+        # in a store without space nobody writes. Each further request is a commit on the member that is asked.
+        for _commit in range(_COMMITS):
+            for member in picture.members:
+                self._waiting(functools.partial(self._compacted, member, revision))
         if done:
             self._steps.append({"step": "compact", "revision": revision})
 

@@ -114,7 +114,7 @@ def test_all_of_it_in_order() -> None:
     etcd = Etcd()
     steps = run(etcd)
     assert etcd.acts == [
-        *("compact m1", "compact m2", "compact m3"),
+        *("compact m1", "compact m2", "compact m3") * 3,  # twice more for what was freed to count as free
         *("defragment m2", "defragment m3", "lead m2", "defragment m1"),
         *("disarm m2", "write"),
     ]
@@ -238,7 +238,7 @@ def test_a_single_member_has_nobody_to_lead_for_it() -> None:
     etcd.sizes = {1: SIZE}
     etcd.alarms = ()
     run(etcd)
-    assert etcd.acts == ["compact m1", "defragment m1"]
+    assert etcd.acts == [*["compact m1"] * 3, "defragment m1"]
 
 
 def test_nothing_is_disarmed_above_the_quota() -> None:

@@ -403,6 +403,7 @@ SOUND = PAGE + hashlib.sha256(PAGE).digest()
 @pytest.mark.parametrize(
     ("comes", "words"),
     [(SOUND[:100], "is not complete"), (SOUND[:50] + b"x" + SOUND[51:], "is not sound")],
+    ids=["cut", "changed"],
 )
 def test_a_snapshot_that_changes_on_its_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, comes: bytes, words: str
