@@ -10,6 +10,7 @@ import typing as t
 from collections.abc import Callable
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.etcd_members import Member, Picture
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_errors import EtcdError
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_snapshot import Snapshot
 
 
@@ -23,6 +24,17 @@ def last_compaction(can_read: Callable[[int], bool], newest: int) -> int:
         else:
             low = middle
     return high if low else 0
+
+
+def unless_compacted(ask: Callable[[], object]) -> bool:
+    """Whether a member did what it was asked; False where it has forgotten that revision already. Raises EtcdError."""
+    try:
+        ask()
+    except EtcdError as error:
+        if not error.compacted:
+            raise
+        return False
+    return True
 
 
 class EtcdAccess(t.Protocol):

@@ -23,7 +23,10 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.etcd_members
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations import etcd_snapshot
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_access import last_compaction
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_access import (
+    last_compaction,
+    unless_compacted,
+)
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_door import (
     EtcdCredentials,
     EtcdDoor,
@@ -116,15 +119,8 @@ class EtcdCluster:
 
         The answer that it is compacted already comes after the member's own work is done, too. Raises EtcdError.
         """
-        try:
-            self.door_of(member).ask(
-                "/v3/kv/compaction", {"revision": str(revision), "physical": True}, timeout=timeout
-            )
-        except EtcdError as error:
-            if not error.compacted:
-                raise
-            return False
-        return True
+        question = {"revision": str(revision), "physical": True}
+        return unless_compacted(lambda: self.door_of(member).ask("/v3/kv/compaction", question, timeout=timeout))
 
     def defragment(self, member: Member, timeout: float) -> None:
         """Give free room of one member back to its file system; it answers nothing else meanwhile. Raises EtcdError."""
@@ -226,10 +222,4 @@ class EtcdCluster:
             "limit": "1",
             "count_only": True,
         }
-        try:
-            self.door_of(member).ask("/v3/kv/range", question)
-        except EtcdError as error:
-            if not error.compacted:
-                raise
-            return False
-        return True
+        return unless_compacted(lambda: self.door_of(member).ask("/v3/kv/range", question))

@@ -32,7 +32,10 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.etcdctl_outp
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import RefusedError
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations import etcdctl_snapshot
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_access import last_compaction
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_access import (
+    last_compaction,
+    unless_compacted,
+)
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_errors import EtcdError
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcd_snapshot import Snapshot
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcdctl_program import EtcdctlProgram, Ran
@@ -103,15 +106,8 @@ class EtcdctlCluster:
 
         Raises EtcdError.
         """
-        try:
-            self._program.run(
-                "compaction", str(revision), "--physical", endpoints=[self._endpoint(member)], timeout=timeout
-            )
-        except EtcdError as error:
-            if not error.compacted:
-                raise
-            return False
-        return True
+        words, endpoints = ("compaction", str(revision), "--physical"), [self._endpoint(member)]
+        return unless_compacted(lambda: self._program.run(*words, endpoints=endpoints, timeout=timeout))
 
     def defragment(self, member: Member, timeout: float) -> None:
         """Give free room of the member of this host back to its file system. Raises EtcdError."""
@@ -231,13 +227,7 @@ class EtcdctlCluster:
 
     def _can_read(self, member: Member, revision: int) -> bool:
         words = ("get", "", "--from-key", "--limit=1", "--keys-only", "--consistency=s", f"--rev={revision}")
-        try:
-            self._program.run(*words, endpoints=[self._endpoint(member)])
-        except EtcdError as error:
-            if not error.compacted:
-                raise
-            return False
-        return True
+        return unless_compacted(lambda: self._program.run(*words, endpoints=[self._endpoint(member)]))
 
     def _own_only(self, member: Member) -> None:
         if member.identifier != self.own:
