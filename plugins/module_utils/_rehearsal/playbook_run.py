@@ -186,7 +186,7 @@ def report(
         "comparison": None
         if compared is None
         else {
-            "new": [_brief(one) for one in compared["new"] if one not in left_out][:_MOST_FINDINGS],
+            "new": [_brief(one) for one in compared["new"] if one["id"] not in _OF_MISSING_AGENTS][:_MOST_FINDINGS],
             "gone": [_brief(one) for one in compared["gone"][:_MOST_FINDINGS]],
             "still": compared["still"],
             "left_out": [_brief(one) for one in left_out[:_MOST_FINDINGS]],
