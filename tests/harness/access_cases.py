@@ -319,16 +319,6 @@ def _not_wanted(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
     return {"playbooks": ["audit"], "state": "absent"}
 
 
-def _damage(testbed: Testbed, name: str) -> None:
-    """Everything of this name is there, and nothing is as it should be."""
-    rbac, mine = "/apis/rbac.authorization.k8s.io/v1", "namespaces/kube-system"
-    testbed.client.patch(f"/api/v1/{mine}/serviceaccounts/{name}", {"automountServiceAccountToken": True})
-    for kind in ("clusterroles", f"{mine}/roles"):
-        testbed.client.patch(f"{rbac}/{kind}/{name}", {"rules": []})
-    for kind in ("clusterrolebindings", f"{mine}/rolebindings"):
-        testbed.client.patch(f"{rbac}/{kind}/{name}", {"subjects": []})
-
-
 def _schedule(testbed: Testbed, folder: Path, **more: Any) -> dict[str, Any]:
     made = dict(access_scenes.SCENES["install_schedule"].prepare(testbed, folder))
     variables = {f"install_schedule_{key}": value for key, value in made.items()}
@@ -340,7 +330,7 @@ def _schedule(testbed: Testbed, folder: Path, **more: Any) -> dict[str, Any]:
 
 def _schedule_differs(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
     made = _schedule(testbed, folder, schedule="16 4 * * *", variables={"audit_read_logs": False})
-    _damage(testbed, "nightly")
+    access_scenes.damage(testbed, "nightly")
     return made
 
 
@@ -361,7 +351,7 @@ def _audit_access_of(
     variables = {f"audit_access_{key}": value for key, value in given.items()}
     done = run_playbook("podnet.upkeep.install_audit_access", variables=variables)
     assert done.returncode == 0, done.output
-    _damage(testbed, "auditor")
+    access_scenes.damage(testbed, "auditor")
     return {"name": "auditor", **more}
 
 

@@ -341,6 +341,16 @@ def _remove(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
     return {"state_dir": str(folder / "removed"), "quarantine": 1, "settle_seconds": 2, "max_share": 0.5}
 
 
+def damage(testbed: Testbed, name: str) -> None:
+    """Everything of this name is there, and nothing is as it should be."""
+    rbac, mine = "/apis/rbac.authorization.k8s.io/v1", "namespaces/kube-system"
+    testbed.client.patch(f"/api/v1/{mine}/serviceaccounts/{name}", {"automountServiceAccountToken": True})
+    for kind in ("clusterroles", f"{mine}/roles"):
+        testbed.client.patch(f"{rbac}/{kind}/{name}", {"rules": []})
+    for kind in ("clusterrolebindings", f"{mine}/rolebindings"):
+        testbed.client.patch(f"{rbac}/{kind}/{name}", {"subjects": []})
+
+
 def _access(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
     """One of two is there, with too much of one thing, too little of another; the other one is not."""
     del folder
@@ -350,12 +360,7 @@ def _access(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
         AccessObjects(admin, PlaybookAccess(name=name, playbooks=("audit",), cni_namespaces=namespaces)).present()
         if namespaces:
             AccessObjects(admin, PlaybookAccess(name=name_for("audit_kvstore"), playbooks=("audit_kvstore",))).absent()
-    rbac, mine = "/apis/rbac.authorization.k8s.io/v1", "namespaces/kube-system"
-    testbed.client.patch(f"/api/v1/{mine}/serviceaccounts/{name}", {"automountServiceAccountToken": True})
-    for kind in ("clusterroles", f"{mine}/roles"):
-        testbed.client.patch(f"{rbac}/{kind}/{name}", {"rules": []})
-    for kind in ("clusterrolebindings", f"{mine}/rolebindings"):
-        testbed.client.patch(f"{rbac}/{kind}/{name}", {"subjects": []})
+    damage(testbed, name)
     return {"playbooks": ["audit", "audit_kvstore"]}
 
 
