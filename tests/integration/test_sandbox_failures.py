@@ -14,12 +14,14 @@ from typing import Any
 import pytest
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import AuditSettings, Context
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.controller_manager_loop import exits_at
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.decision_path import walk
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding import Finding
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.run import run_checks
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster import live
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_manager import settings_from_options
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cluster_preflight import controller_manager
 from harness import workload
 from harness.waiting import wait_until
 from testbed import ControlPlaneSpec, HostSpec, Testbed, TestbedSpec, objects, processes
@@ -144,6 +146,10 @@ def test_controller_manager_that_exits_at_each_start(testbed: Testbed) -> None:
     assert (crash.severity, crash.evidence["exits_at"]) == ("critical", ["odd"])
     assert crash.evidence["lease"]["stale"] is False and crash.evidence["lease"]["renewed_seconds_ago"] < 60
     assert {one["step"]: one["answer"] for one in walk(context, findings)}["control-plane"] == "yes"
+    client = KubeClient.from_options({"kubeconfig": str(testbed.kubeconfig)})
+    refused = controller_manager(client, settle_seconds=0, exits_at=exits_at(context))
+    assert [one.code for one in refused] == ["controller-manager-down"]
+    assert "do not fit --cluster-cidr (odd)" in refused[0].reason
 
     testbed.client.delete("/api/v1/nodes/odd")
     testbed.control_plane.start_component(COMPONENT)

@@ -33,7 +33,8 @@ _EXITS_WITHIN = datetime.timedelta(minutes=2)
 _MANY_RESTARTS = 5
 # changes of leader: so many, and so often over the life of the Lease
 _MANY_TRANSITIONS, _PER_HOUR = 5, 2.0
-_EXITS = ("node-cidr-out-of-range", "node-cidr-family-order")
+#: Findings at which kube-controller-manager exits when it starts (range_allocator.go).
+EXITS = frozenset({"node-cidr-out-of-range", "node-cidr-family-order"})
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -65,6 +66,18 @@ def check(context: Context) -> Iterator[Finding]:
     )
 
 
+def exits_at(context: Context) -> list[str]:
+    """Names of Nodes at which a kube-controller-manager exits when it starts, in their order; none where it does not allocate.
+
+    One that has been running since before such a Node came goes on working, until it is started again.
+    """
+    if context.allocator.allocate_node_cidrs is not True:
+        return []
+    return sorted(
+        {one.subject.name for one in pod_cidrs.check(context) if one.id in EXITS and one.severity == CRITICAL}
+    )
+
+
 def _within(lease: LeaderLease, span: datetime.timedelta) -> bool:
     return lease.led_for is not None and lease.led_for <= span.total_seconds()
 
@@ -89,17 +102,11 @@ def _pods(context: Context) -> tuple[list[str], int]:
 
 
 def _culprits(context: Context, lease: LeaderLease | None) -> list[str]:
-    """Nodes at which a controller-manager exits when it starts, and that were there when the present leader took over.
-
-    Such a leader has exited or is about to. Only where the allocator is known to run.
-    """
+    """Those of `exits_at` that were there when the present leader took over: it has exited or is about to."""
     if lease is None or lease.acquired is None or not _within(lease, _EXITS_WITHIN):
         return []
-    if context.allocator.allocate_node_cidrs is not True:
-        return []
     created = {name_of(node): moment(node["metadata"].get("creationTimestamp")) for node in context.state.nodes}
-    named = {one.subject.name for one in pod_cidrs.check(context) if one.id in _EXITS and one.severity == CRITICAL}
-    return sorted(name for name in named if (born := created[name]) is not None and born < lease.acquired)
+    return [name for name in exits_at(context) if (born := created[name]) is not None and born < lease.acquired]
 
 
 def _evidence(lease: LeaderLease | None, restarts: int, crashing: list[str], culprits: list[str]) -> dict[str, t.Any]:

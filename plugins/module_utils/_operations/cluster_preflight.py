@@ -110,25 +110,41 @@ def garbage_collection(client: KubeClient) -> list[Objection]:
     ]
 
 
-def controller_manager(client: KubeClient, *, settle_seconds: float, clock: Clock | None = None) -> list[Objection]:
-    """Whether kube-controller-manager leads, renews its Lease and does not restart again and again."""
+def controller_manager(
+    client: KubeClient, *, settle_seconds: float, exits_at: Sequence[str] = (), clock: Clock | None = None
+) -> list[Objection]:
+    """Whether kube-controller-manager leads, renews its Lease and does not restart again and again.
+
+    ``exits_at`` are the Nodes at which it exits when it starts (`controller_manager_loop.exits_at`): no reason to refuse
+    while it works, but the likely one where it does not, and then no other Node has to be looked for.
+    """
     verdict = watched_leader(client, _LEASE, settle_seconds=settle_seconds, clock=clock)
     if verdict == ABSENT:
         reason = "There is no Lease kube-system/kube-controller-manager, so it is unknown whether controllers run"
         return [Objection("controller-manager-unknown", reason, "controller-manager-unknown")]
     if verdict == UNSTABLE:
         reason = (
-            "kube-controller-manager restarts again and again (its Lease changed hands while it was watched); look "
-            "at its log: it exits at start when a Node has a podCIDR outside the cluster CIDR"
+            "kube-controller-manager restarts again and again (its Lease changed hands while it was watched); "
+            + _why_it_ends(exits_at)
         )
         return [Objection("controller-manager-unstable", reason)]
     if verdict.startswith(DOWN):
         reason = (
             f"kube-controller-manager does not renew its Lease (last at {verdict.removeprefix(DOWN)}), so it "
-            "does not run, and nobody would allocate podCIDRs or remove what belonged to the old Node"
+            "does not run, and nobody would allocate podCIDRs or remove what belonged to the old Node; "
+            + _why_it_ends(exits_at)
         )
         return [Objection("controller-manager-down", reason)]
     return []
+
+
+def _why_it_ends(exits_at: Sequence[str]) -> str:
+    if not exits_at:
+        return "its log says why: it exits at start when a Node has a podCIDR outside the cluster CIDR"
+    return (
+        f"it exits when it starts, because podCIDRs of Nodes do not fit --cluster-cidr ({_some(exits_at)}): set that flag "
+        "to a range that contains them too, so that it stays up"
+    )
 
 
 def watched_leader(client: KubeClient, lease: str, *, settle_seconds: float, clock: Clock | None = None) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.catalogue import CATALOGUE, REASSIGN
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.controller_manager_loop import exits_at
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding import Finding
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.ipam_cluster_cidrs import GROUPS
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.run import run_checks
@@ -193,7 +194,9 @@ def _objections_of_cluster(client: KubeClient, context: Context, options: PlanOp
     )
     if not found:
         found += cluster_preflight.garbage_collection(client)
-        found += cluster_preflight.controller_manager(client, settle_seconds=options.settle_seconds)
+        found += cluster_preflight.controller_manager(
+            client, settle_seconds=options.settle_seconds, exits_at=exits_at(context)
+        )
         if options.journal is not None:
             own = options.journal.name.removeprefix("podnet-upkeep-")
             found += other_runs(client, own, options.journal.namespace)

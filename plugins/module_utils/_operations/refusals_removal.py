@@ -15,6 +15,7 @@ import typing as t
 from collections.abc import Collection, Mapping, Sequence
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.controller_manager_loop import exits_at
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import Object, condition, name_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.provider import deletion_refusals, is_control_plane
@@ -44,7 +45,7 @@ def of_cluster(
     if found:
         return found
     found += cluster_preflight.garbage_collection(client)
-    found += cluster_preflight.controller_manager(client, settle_seconds=settle_seconds)
+    found += cluster_preflight.controller_manager(client, settle_seconds=settle_seconds, exits_at=exits_at(context))
     found += too_many(context.state.nodes, max_share)
     found += _other_run(client, namespace)
     return found

@@ -11,6 +11,7 @@ import typing as t
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import AuditSettings, Context
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.controller_manager_loop import EXITS, exits_at
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding import Finding
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.run import run_checks
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
@@ -32,8 +33,6 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.checked_
 
 UNCHANGED, SUPERSET, NEW_MASK, NEW_FAMILIES = "unchanged", "superset", "new-mask", "new-families"
 DISJOINT, OVERLAPPING, NOT_KNOWN = "disjoint", "overlapping", "unknown"
-#: Findings at which kube-controller-manager exits when it starts (range_allocator.go).
-EXITS = frozenset({"node-cidr-out-of-range", "node-cidr-family-order"})
 #: Findings that say that another place does not know the range yet.
 ELSEWHERE = frozenset(
     {
@@ -84,14 +83,14 @@ def of_cluster(client: KubeClient, context: Context, settle_seconds: float) -> l
     out = [name_of(node) for node in context.state.nodes if condition(node, "Ready") != "True"]
     checks.append(checked("Every Node is Ready", f"not Ready: {some(out)}" if out else ""))
     checks.append(
-        _objected("kube-controller-manager leads and is stable", lambda: _controllers(client, settle_seconds))
+        _objected("kube-controller-manager leads and is stable", lambda: _controllers(client, context, settle_seconds))
     )
     checks.append(_objected("Every API service answers", lambda: cluster_preflight.garbage_collection(client)))
     return checks
 
 
-def _controllers(client: KubeClient, settle_seconds: float) -> list[cluster_preflight.Objection]:
-    return cluster_preflight.controller_manager(client, settle_seconds=settle_seconds)
+def _controllers(client: KubeClient, context: Context, settle_seconds: float) -> list[cluster_preflight.Objection]:
+    return cluster_preflight.controller_manager(client, settle_seconds=settle_seconds, exits_at=exits_at(context))
 
 
 def _objected(what: str, ask: Callable[[], list[cluster_preflight.Objection]]) -> PlanCheck:

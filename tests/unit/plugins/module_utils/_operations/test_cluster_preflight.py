@@ -60,6 +60,15 @@ def test_leader_that_does_not_renew_is_down(api: FakeApi, client: KubeClient, fa
     assert codes(api, client, fast, lambda second: lease(0, 100)) == ["controller-manager-down"]
 
 
+def test_nodes_at_which_it_exits_are_named(api: FakeApi, client: KubeClient, fast: FastClock) -> None:
+    """They are the likely cause where it does not run, and none where it does."""
+    api.store.add(LEASES, lease(0, 100))
+    found = controller_manager(client, settle_seconds=30, exits_at=["worker-7"], clock=fast.clock())
+    assert "do not fit --cluster-cidr (worker-7)" in found[0].sentence
+    fast.on_sleep = lambda: api.store.add(LEASES, lease(0, 100 + int(fast.seconds)))
+    assert controller_manager(client, settle_seconds=30, exits_at=["worker-7"], clock=fast.clock()) == []
+
+
 def test_crash_loop_behind_a_fresh_lease(api: FakeApi, client: KubeClient, fast: FastClock) -> None:
     """Each process takes the Lease, renews it for 17 s and dies."""
 
