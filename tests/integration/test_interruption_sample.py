@@ -21,7 +21,7 @@ from harness.safety_rules import times_out
 pytestmark = [pytest.mark.testbed, pytest.mark.hosts]
 
 SEED = "PODNET_INTERRUPTIONS_SEED"
-SEED_OF_EVERY_DAY = 17
+SEED_OF_EVERY_DAY = 13
 
 
 def sample(seed: int) -> list[Leg]:

@@ -78,9 +78,9 @@ def test_the_runs_that_it_looks_for_are_those_that_it_may_look_for(role: str) ->
 
 
 def test_every_run_of_the_table_has_a_role() -> None:
-    """And the other way round; the name of a re-registration is an option."""
+    """And the other way round. Roles of clean-ups give theirs to one that they share; that of a re-registration is its own."""
     assert {run_of(role) for role in RUN_ROLES} | {"reassign-pod-cidrs"} == RUNS
-    assert read("roles/reassign_pod_cidrs/defaults/main.yml")["reassign_pod_cidrs_run_name"] == "reassign-pod-cidrs"
+    assert read("roles/reassign_pod_cidrs/vars/main.yml")["reassign_pod_cidrs__run_name"] == "reassign-pod-cidrs"
 
 
 def test_pools_are_enlarged_under_the_lock_of_cilium() -> None:
