@@ -32,7 +32,7 @@ unexport ANSIBLE_CONFIG KUBECONFIG
 RUN_STAGES = $(MAIN)/bin/python tests/tools/stages.py --reports $(BUILD)/reports
 PYTEST = -m pytest -q --junitxml={junit}
 
-.PHONY: help demo test test-unit test-testbed test-molecule test-long lint build pages install-collection venvs prerequisites binaries clean
+.PHONY: help demo test test-unit test-testbed test-molecule test-interruptions test-long lint build pages install-collection venvs prerequisites binaries clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 20
@@ -131,6 +131,11 @@ test-testbed: venvs install-collection ## tests on the real control plane and re
 
 test-molecule: venvs install-collection ## molecule scenarios on the real testbed
 	@$(RUN_STAGES) --lane $(MOLECULE_STAGES)
+
+# every kill point and every fault, and none of it on a machine that two testbeds share
+test-interruptions: venvs install-collection ## the whole matrix of interrupted runs on real hosts: more than an hour
+	@$(RUN_STAGES) --lane \
+	  'interruptions|$(ROOT_TOOLS)|$(MAIN)/bin/python $(PYTEST) -o junit_family=xunit1 tests/integration/test_interruptions*.py tests/integration/test_interruption_sample.py tests/integration/test_zero_failed_requests.py'
 
 test-long: venvs install-collection ## long matrices and big sizes
 	@$(RUN_STAGES) --lane 'long-unit||$(MAIN)/bin/python $(PYTEST) -m long tests/unit' \
