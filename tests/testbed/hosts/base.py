@@ -30,6 +30,7 @@ _PACKAGES = (
     "socat",
     "iputils-ping",
     "openssl",
+    "sudo",
 )
 _TOOLS = {
     "debootstrap": "debootstrap",
