@@ -64,26 +64,26 @@ class Outcome:
     failures: list[str] = field(default_factory=list)
 
 
-def failures_of_junit(path: Path) -> list[str]:
-    """Names of the tests that failed in a JUnit file that pytest wrote, each with the beginning of its message."""
-    return [
-        f"{case.get('classname', '')}::{case.get('name', '')}: {' '.join(problem.get('message', '').split())}"[
-            :FAILURE_WIDTH
-        ]
-        for case in ET.parse(path).getroot().iter("testcase")
-        for problem in (*case.findall("failure"), *case.findall("error"))
-    ]
+def read_junit(path: Path) -> tuple[Counts, list[str]]:
+    """Counts of a JUnit file that pytest wrote, and its failed tests, each with the beginning of its message.
 
-
-def counts_of_junit(path: Path) -> Counts:
-    """Counts of a JUnit file that pytest wrote. Raises ET.ParseError or FileNotFoundError when there is none."""
+    Raises ET.ParseError or FileNotFoundError when there is none.
+    """
+    root = ET.parse(path).getroot()
     counts = Counts()
-    for suite in ET.parse(path).getroot().iter("testsuite"):
+    for suite in root.iter("testsuite"):
         total, failures, errors, skipped = (
             int(suite.get(key, "0")) for key in ("tests", "failures", "errors", "skipped")
         )
         counts.add(Counts(total - failures - errors - skipped, failures + errors, skipped))
-    return counts
+    names = [
+        f"{case.get('classname', '')}::{case.get('name', '')}: {' '.join(problem.get('message', '').split())}"[
+            :FAILURE_WIDTH
+        ]
+        for case in root.iter("testcase")
+        for problem in (*case.findall("failure"), *case.findall("error"))
+    ]
+    return counts, names
 
 
 def reason_to_skip(words: list[str]) -> str:
@@ -149,7 +149,11 @@ class Lane(threading.Thread):
         if self._ending.is_set():
             outcome.counts.failed, outcome.note = 1, "interrupted"
         elif "{junit}" in command and junit.exists():
-            outcome.counts, outcome.failures = counts_of_junit(junit), failures_of_junit(junit)
+            try:
+                outcome.counts, outcome.failures = read_junit(junit)
+            except ET.ParseError as error:
+                # the runner died while it wrote
+                outcome.counts.failed, outcome.note = 1, f"{junit.name} is not whole: {error}"
             if exit_code != 0 and not outcome.counts.failed:
                 outcome.counts.failed += 1
                 outcome.note = f"exit code {exit_code}"

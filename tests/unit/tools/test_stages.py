@@ -63,6 +63,13 @@ def test_a_runner_that_dies_is_a_failure(tmp_path: Path) -> None:
     assert run(tmp_path, f"tests||{sys.executable} -c pass {{junit}}") == (1, "0 passed, 1 failed, 0 skipped")
 
 
+def test_a_runner_that_dies_while_it_writes_is_a_failure(tmp_path: Path) -> None:
+    """Half a JUnit file is none, and the stages after it run."""
+    half = tmp_path / "half.sh"
+    half.write_text("printf '<testsuites><testsuite tests=' > \"$1\"\n", encoding="utf-8")
+    assert run(tmp_path, f"half||sh {half} {{junit}}", "later||true") == (1, "1 passed, 1 failed, 0 skipped")
+
+
 TESTBED = """
 import pathlib, time, pytest
 
