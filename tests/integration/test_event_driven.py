@@ -27,6 +27,7 @@ pytestmark = [pytest.mark.testbed, pytest.mark.once]
 
 PROGRAM = Path(__file__).parents[2] / ".venv/eda/bin/ansible-rulebook"
 RULEBOOK = collection_folder() / "extensions/eda/rulebooks/alerts.yml"
+NAME = "podnet.upkeep.alerts"
 SECRET = "token-of-the-webhook"
 
 
@@ -62,8 +63,9 @@ class Rulebook:
             "EDA_JOB_TEMPLATE_REFRESH_DELAY": "0.2",
             "PYTHONUNBUFFERED": "1",
             "no_proxy": "*",
+            "ANSIBLE_COLLECTIONS_PATH": str(collection_folder().parents[2]),
         }
-        command = [str(PROGRAM), "--rulebook", str(RULEBOOK), "--inventory", str(folder / "hosts.yml")]
+        command = [str(PROGRAM), "--rulebook", NAME, "--inventory", str(folder / "hosts.yml")]
         command += ["--vars", str(folder / "vars.yml"), "--controller-url", awx.url, "--controller-token", TOKEN]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
@@ -126,11 +128,12 @@ def rulebook(tmp_path: Path) -> Iterator[Rulebook]:
         ops = store.create("organizations", {"name": "Ops"})["id"]
         repository = store.create("projects", {"name": "p", "organization": ops, "scm_type": "git"})["id"]
         inventory = store.create("inventories", {"name": "i", "organization": ops})["id"]
+        asked = {"ask_variables_on_launch": True, "ask_limit_on_launch": True}
         for name in ("audit", "reassign_pod_cidrs"):
             template = {"name": f"production {name}", "project": repository, "inventory": inventory}
-            store.create("job_templates", {**template, "playbook": f"{name}.yml", "ask_variables_on_launch": True})
+            store.create("job_templates", {**template, **asked, "playbook": f"{name}.yml"})
         workflow = {"name": "production reassign_pod_cidrs with approval", "organization": ops}
-        store.create("workflow_job_templates", {**workflow, "ask_variables_on_launch": True})
+        store.create("workflow_job_templates", {**workflow, **asked})
         started = Rulebook(awx, tmp_path)
         try:
             started.wait()
@@ -176,6 +179,8 @@ def test_alerts_start_audits_and_approvals_and_nothing_else(rulebook: Rulebook) 
         }
     }
     assert by_name["production audit"]["given"]["podnet_upkeep_alert"]["finding"] == ""
+    # limited to all hosts of the inventory, a job would leave out localhost and do nothing
+    assert [each["limit"] for each in started] == ["", ""]
     # the same alerts again, and another kind of them, which shows that they were read
     assert rulebook.post(repair, audit) == 200
     assert rulebook.post(alert("PodnetAuditOld")) == 200
