@@ -55,9 +55,11 @@ class HostReport:
     """A host. ``certificates`` and ``kubeconfig_certificates`` map paths to base64 texts; empty ones were not found.
 
     ``register_node``: {file of a kubelet configuration: whether its kubelet registers}. ``addresses`` are
-    ``(link, address with prefix length)``. ``crictl_problem`` is empty when crictl answers.
+    ``(link, address with prefix length)``. ``crictl_problem`` is empty when crictl answers. ``user_id`` is the number of the
+    user who has read it; empty is unknown.
     """
 
+    user_id: str = ""
     machine_id: str = ""
     boot_id: str = ""
     hostname: str = ""
@@ -146,6 +148,7 @@ def _room(rest: str) -> Room:
 
 
 _LINES: dict[str, Callable[[HostReport, str], None]] = {
+    "user-id": lambda report, rest: setattr(report, "user_id", rest),
     "machine-id": lambda report, rest: setattr(report, "machine_id", rest),
     "boot-id": lambda report, rest: setattr(report, "boot_id", rest),
     "hostname": lambda report, rest: setattr(report, "hostname", rest),

@@ -37,6 +37,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.machine_
 
 FIXED_SUBNET = "fixed-cni-subnet"
 _NODE_USER = "system:node:"
+_ROOT = "0"
 _KIB_OF_MIB = 1024
 _LEAST_INODES = 1000
 
@@ -90,6 +91,7 @@ def prepare(node: Mapping[str, t.Any], question: HostQuestion, *, kubelet_runs: 
     one sentence when this is another machine, or when its kubelet might not come back; InputError for a damaged report.
     """
     report = report_of(question)
+    _require_root(question.host, report)
     try:
         unit = choose(report, question.host, question.unit)
     except UnitError as error:
@@ -109,6 +111,15 @@ def prepare(node: Mapping[str, t.Any], question: HostQuestion, *, kubelet_runs: 
         )
     _require_subnets_that_follow(question, report)
     return HostSteps(unit, report.crictl_command or "crictl", cleanup)
+
+
+def _require_root(host: str, report: HostReport) -> None:
+    """Who could read the host may still not stop its kubelet, and that would be seen only when the node is drained."""
+    if report.user_id not in ("", _ROOT):
+        raise RefusedError(
+            f"Host {host} was read by a user who is not root (its number is {report.user_id}), so the kubelet there could not be "
+            "stopped; log in as root, or let the user become root (reassign_pod_cidrs_become: true)."
+        )
 
 
 def _certificate(report: HostReport, unit: KubeletUnit) -> str:

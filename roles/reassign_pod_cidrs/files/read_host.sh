@@ -6,6 +6,7 @@
 set -u
 export LC_ALL=C
 
+echo "user-id $(id -u 2>/dev/null)"
 echo "machine-id $(cat /etc/machine-id 2>/dev/null)"
 echo "boot-id $(cat /proc/sys/kernel/random/boot_id 2>/dev/null)"
 echo "hostname $(cat /proc/sys/kernel/hostname 2>/dev/null)"

@@ -89,7 +89,7 @@ def test_any_machine_can_be_read(run: Run, tmp_path: Path) -> None:
     assert done.returncode == 0 and done.stderr == ""
     assert "c2VjcmV0" not in done.stdout
     report = parse(done.stdout)
-    assert report.machine_id and report.boot_id
+    assert report.machine_id and report.boot_id and report.user_id == str(os.geteuid())
     assert report.register_node == {str(config): False}
     assert report.certificates == {str(pem): "QUJDREVG"}
     assert report.kubeconfig_certificates == {str(kubeconfig): "QUJD"}

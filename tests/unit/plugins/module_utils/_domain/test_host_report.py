@@ -14,7 +14,8 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.host_report 
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.kubelet_unit import UnitError, argument, choose
 
-TEXT = """machine-id 26f3a8bacfdd6fb99f2a1e569d1c32cb
+TEXT = """user-id 0
+machine-id 26f3a8bacfdd6fb99f2a1e569d1c32cb
 boot-id 647b6ee6-2e4d-49ca-ba9e-22ad2a479abd
 hostname h1
 unit kubelet active enabled
@@ -50,7 +51,7 @@ def cni(file: str, *values: str, folder: str = "/etc/cni/net.d") -> list[str]:
 def test_every_line() -> None:
     """A host of the testbed."""
     read = parse(TEXT)
-    assert (read.machine_id[:4], read.boot_id[:4], read.hostname) == ("26f3", "647b", "h1")
+    assert (read.user_id, read.machine_id[:4], read.boot_id[:4], read.hostname) == ("0", "26f3", "647b", "h1")
     assert [(unit.name, unit.active, unit.enabled) for unit in read.units] == [("kubelet", True, True)]
     assert argument(read.units, "kubelet", "hostname-override") == "h1"
     assert read.register_node == {"/var/lib/kubelet/config.yaml": False}

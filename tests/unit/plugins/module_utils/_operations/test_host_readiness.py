@@ -37,7 +37,10 @@ def line_of(text: str) -> str:
 def test_a_sound_host() -> None:
     """How it is worked on; a certificate is found in a file of its own or in the kubeconfig."""
     data = base64.b64encode(pem("system:node:w1").encode()).decode()
-    for line in (line_of(pem("system:node:w1")), f"kubeconfig-certificate /etc/kubernetes/kubelet.conf {data}"):
+    for line in (
+        f"user-id 0\n{line_of(pem('system:node:w1'))}",
+        f"kubeconfig-certificate /etc/kubernetes/kubelet.conf {data}",
+    ):
         steps = prepare(node(), question(line, "disk /var 9999999 1"), kubelet_runs=True).to_dict()
         assert (steps["unit"], steps["crictl"], steps["remove_sandboxes"]) == ("kubelet", ["crictl"], True)
         assert (steps["cni"], steps["links"]) == ("bridge", ["cni0"])
@@ -53,6 +56,10 @@ def test_a_unit_with_its_own_containerd_keeps_its_sandboxes() -> None:
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
+        (
+            ["user-id 1003", "crictl failed x"],
+            r"h1 was read by a user who is not root \(its number is 1003\), .* become root",
+        ),
         (["argument kubelet hostname-override=w9"], r"started with --hostname-override=w9, .* Node w1"),
         (["argument kubelet node-name=w9"], "--node-name=w9"),
         (["argument kubelet register-node=false"], r"does not register its Node \(--register-node=false\)"),
