@@ -32,7 +32,7 @@ unexport ANSIBLE_CONFIG KUBECONFIG
 RUN_STAGES = $(MAIN)/bin/python tests/tools/stages.py --reports $(BUILD)/reports
 PYTEST = -m pytest -q --junitxml={junit}
 
-.PHONY: help demo test test-unit test-testbed test-molecule test-interruptions test-long lint build pages install-collection venvs prerequisites binaries clean
+.PHONY: help demo test test-unit test-testbed test-molecule test-interruptions test-long bench lint build pages install-collection venvs prerequisites binaries clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 20
@@ -140,6 +140,9 @@ test-interruptions: venvs install-collection ## the whole matrix of interrupted 
 test-long: venvs install-collection ## long matrices and big sizes
 	@$(RUN_STAGES) --lane 'long-unit||$(MAIN)/bin/python $(PYTEST) -m long tests/unit' \
 	  'long|$(ROOT_TOOLS)|$(MAIN)/bin/python $(PYTEST) $(TWO_TESTBEDS) -o junit_family=xunit1 -m long tests/integration'
+
+bench: install-collection ## one of the measurements in tests/bench: make bench NAME=reassign_overhead ARGS=3
+	@cd tests && $(MAIN)/bin/python -m bench.$(NAME) $(ARGS)
 
 pages: install-collection ## write the pages and manifests that are drawn from code
 	@$(MAIN)/bin/python tests/tools/findings_page.py docs/docsite/rst/findings.rst
