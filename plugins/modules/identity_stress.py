@@ -32,7 +32,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - Judges the cluster and says what would be done, or why it would be refused.
+      - Judges the cluster as it is without what earlier tests have left, and says what would be done, or why it would be refused.
   diff_mode:
     support: N/A
     details:
@@ -46,7 +46,7 @@ options:
     description: What to do.
     type: str
     choices:
-      measured: Take away what earlier tests have left, then test and measure.
+      measured: Take away what earlier tests have left, then judge the cluster, test and measure.
       absent: Take away what earlier tests have left, and wait until their identities are collected.
     default: measured
   identities:
@@ -212,6 +212,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._deletion_options im
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.identity_garbage_collection import times_of_config
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError, RefusedError, UpkeepError
 from ansible_collections.podnet.upkeep.plugins.module_utils._files import write_atomically
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.stress_leftovers import without
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.stress_objects import (
     Leftovers,
     StressLeftError,
@@ -274,9 +275,30 @@ def _options(params: t.Mapping[str, t.Any]) -> StressOptions:
     return StressOptions(**given)
 
 
-def _plan(params: t.Mapping[str, t.Any], client: KubeClient, options: StressOptions) -> StressPlan:
+def _plan(params: t.Mapping[str, t.Any], client: KubeClient, options: StressOptions, gone: Leftovers) -> StressPlan:
+    """Judge the cluster as it is without these leftovers."""
     wanted = live.LiveOptions(cilium_namespace=params["cilium_namespace"])
-    return plan(Context(live.collect(client, wanted)), client.host, options)
+    return plan(Context(without(live.collect(client, wanted), gone)), client.host, options)
+
+
+def _cleaned_plan(
+    params: t.Mapping[str, t.Any], client: KubeClient, options: StressOptions, objects: StressObjects, found: Leftovers
+) -> StressPlan:
+    """Take the leftovers away, then judge; where only their identities are in the way, wait until they are collected."""
+    objects.remove(found.namespaces)
+    judged = _plan(params, client, options, Leftovers())
+    if judged.refusals and found.identities and params["wait_recovery"]:
+        rest = Leftovers(identities=objects.identities())
+        if not _plan(params, client, options, rest).refusals:
+            objects.wait_collected(_patience(params, client))
+            judged = _plan(params, client, options, Leftovers())
+    return judged
+
+
+def _refusal(judged: StressPlan, left: int) -> RefusedError:
+    """Why there is no test. ``left`` namespaces of earlier tests are still there."""
+    hint = f" Namespaces of earlier tests are left: {left}; state: absent takes them away." if left else ""
+    return RefusedError(f"No stress test here: {'. '.join(judged.refusals)}.{hint}", judged.refusals)
 
 
 def _write(params: t.Mapping[str, t.Any], document: dict[str, t.Any]) -> dict[str, str]:
@@ -294,18 +316,24 @@ def _measured(module: AnsibleModule, client: KubeClient, keep: t.Callable[[], st
     )
     found = objects.find()
     _warn(module, found)
-    judged = _plan(params, client, options)
-    answer: dict[str, t.Any] = {"plan": judged.to_dict(), "leftovers": found.to_dict(), "changed": True}
+    judged = (
+        _plan(params, client, options, found)
+        if module.check_mode
+        else _cleaned_plan(params, client, options, objects, found)
+    )
+    left = len(found.namespaces) if module.check_mode else 0
     if judged.refusals:
-        raise RefusedError(f"No stress test here: {'. '.join(judged.refusals)}.", judged.refusals)
+        raise _refusal(judged, left)
+    answer: dict[str, t.Any] = {"plan": judged.to_dict(), "leftovers": found.to_dict(), "changed": True}
     if module.check_mode:
         room = f"{judged.room} places for pods on {judged.nodes} Nodes"
         answer["lines"] = [
             f"{options.identities} pods with {judged.label_key} of their own would be made; {room}; "
             f"{judged.used} of {judged.capacity} identities are in use"
         ]
+        if left:
+            answer["lines"].append(f"{left} namespaces of earlier tests would be deleted first")
         return answer
-    objects.remove(found.namespaces)
     started = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     result = StressRun(
         client,

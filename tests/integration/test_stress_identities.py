@@ -190,11 +190,18 @@ def after_a_kill(cluster: Testbed, moment: str) -> None:
 
 @pytest.mark.long
 def test_the_next_test_takes_away_what_a_killed_one_left(cluster: Testbed) -> None:
-    """Without being told to."""
+    """Without being told to, and although what was left takes the places that the next test needs."""
     before = objects(cluster)
-    killed(cluster, MOMENTS["some pods made"], rate=30)
+    allocatable = [one["status"]["allocatable"]["pods"] for one in cluster.client.list("/api/v1/nodes")]
+    most = sum(map(int, allocatable)) // 2 - 2
+    killed(cluster, lambda testbed: len(pods(testbed)) > most // 2, identities=most)
     (first,) = spaces(cluster)
-    done = play(cluster)
+    said = play(cluster, "--check", identities=most)
+    assert said.returncode == 0 and "1 namespaces of earlier tests would be deleted first" in said.flat_output
+    assert [one["metadata"]["uid"] for one in spaces(cluster)] == [first["metadata"]["uid"]]
+    refused = play(cluster, "--check", identities=2 * most)
+    assert refused.returncode != 0 and "are left: 1; state: absent takes them away" in refused.flat_output
+    done = play(cluster, identities=most)
     assert done.returncode == 0, done.output
     wait_until("the identities of the first are collected", lambda: not of_tests(cluster))
     assert objects(cluster) == before and first["metadata"]["name"] not in {

@@ -11,7 +11,16 @@ from snapshots.small_cilium import agent, cilium_context, cilium_node, machine, 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.production_signs import ClusterFacts, signs
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.stress_plan import StressOptions, plan
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.stress_leftovers import without
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.stress_objects import (
+    Leftovers,
+    namespace_object,
+    namespace_of,
+)
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.stress_plan import (
+    StressOptions,
+    plan,
+)
 
 SERVER = "https://192.0.2.1:6443"
 NOW = "2026-10-31T23:59:55.000000Z"
@@ -119,6 +128,28 @@ def test_refusals(changes: dict[str, Any], options: dict[str, Any], words: str) 
     """Each by its own sentence."""
     found = plan(cluster(**changes), SERVER, StressOptions(**options))
     assert words in " ".join(found.refusals), found.refusals
+
+
+def test_what_an_earlier_test_left_takes_no_places_and_no_identities() -> None:
+    """The next run deletes it first; what others have, in a namespace with a name like ours too, is counted as ever."""
+    run = "0123456789"
+    space = namespace_of(run)
+    pods = [running(f"stress-{number}", f"n{number % 2}") for number in range(100)]
+    for pod in pods:
+        pod["metadata"]["namespace"] = space
+    other = running("theirs", "n0")
+    other["metadata"]["namespace"] = namespace_of("abcdefabcd")
+    context = cluster(
+        pods=[agent("n0"), agent("n1"), *pods, other],
+        namespaces=[namespace_object(run, NOW, "somebody")],
+        ciliumidentities=identities(32620),
+    )
+    options = StressOptions(identities=100)
+    words = " ".join(plan(context, SERVER, options).refusals)
+    assert "are more than half of the" in words and "at most 20 more may be made, not 100" in words
+    left = Leftovers([namespace_object(run, NOW, "somebody")], identities=[str(256 + one) for one in range(100)])
+    found = plan(Context(without(context.state, left)), SERVER, options)
+    assert (list(found.refusals), found.room, found.used) == ([], 217, 32520)
 
 
 def test_a_filter_that_is_a_list_gets_a_label_that_is_on_it() -> None:
