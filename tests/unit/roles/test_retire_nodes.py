@@ -121,6 +121,16 @@ def test_pods_without_another_place(cluster: FakeApi, files: Path) -> None:
     assert [one.method for one in cluster.requests if one.method in ("PATCH", "DELETE")] == []
 
 
+def test_an_option_given_as_text(cluster: FakeApi, files: Path) -> None:
+    """`-e retire_nodes_without_hosts=false` is the text false, which is not empty; the refusal must stand all the same."""
+    (files / "inventory.json").write_text(json.dumps({"all": {"hosts": {}}}), encoding="utf-8")
+    done = retire(files, "--check", "-e", "retire_nodes_without_hosts=false")
+    assert done.returncode == 2, done.output
+    assert "no host in the inventory is the machine of Node w2" in done.flat_output
+    done = retire(files, "--check", "-e", "retire_nodes_without_hosts=true")
+    assert done.returncode == 0, done.output
+
+
 def test_beside_a_run_of_another_kind(cluster: FakeApi, files: Path) -> None:
     """No two Nodes are out at once."""
     stamp = "2026-01-01T00:00:00.000000Z"
