@@ -86,6 +86,10 @@ CAPI_OBJECTS = (
     (f"{CAPI}/machinehealthchecks", health_check("other", {"pool": "md-2"})),
     (f"{CAPI}/clusters", {"metadata": {"name": "prod"}, "spec": {}}),
 )
+OPENSHIFT_OBJECTS = (
+    (f"{OPENSHIFT}/openshift-machine-api/machines", machine("prod-worker-1", role="worker")),
+    (f"{OPENSHIFT}/openshift-machine-api/machinehealthchecks", health_check("workers", {"role": "worker"})),
+)
 CLOUD = "cloud-provider"
 
 NODES = (
@@ -227,10 +231,7 @@ NODES = (
         node(annotations={"machine.openshift.io/machine": "openshift-machine-api/prod-worker-1"}),
         "MachineHealthCheck openshift-machine-api/workers selects its machine prod-worker-1",
         others=("machine-api",),
-        objects=(
-            (f"{OPENSHIFT}/openshift-machine-api/machines", machine("prod-worker-1", role="worker")),
-            (f"{OPENSHIFT}/openshift-machine-api/machinehealthchecks", health_check("workers", {"role": "worker"})),
-        ),
+        objects=OPENSHIFT_OBJECTS,
     ),
     NodeCase(
         "OpenShift machine API",

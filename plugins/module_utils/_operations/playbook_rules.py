@@ -229,6 +229,23 @@ _OF_A_NODE = (
     Rule("get", "ciliumnodes", _CILIUM, why="Whether it is gone with its Node, or agrees with it."),
     Rule("list", "volumeattachments", "storage.k8s.io", why="Whether volumes are still attached to the machine."),
 )
+_WITH_MACHINES: t.Final = "a Node says which machine it is, and this API serves machines and their health checks"
+# Most clusters serve neither group. Where one does, a plan that may not read them says so for the Nodes that it concerns.
+_MACHINE_HEALTH_CHECKS = tuple(
+    Rule(
+        verb,
+        resource,
+        group,
+        why="Whether a MachineHealthCheck would replace the machine of a deleted Node.",
+        when=_WITH_MACHINES,
+        asked=False,
+    )
+    for group, kinds in (
+        ("cluster.x-k8s.io", (("get", "machines"), ("get", "clusters"), ("list", "machinehealthchecks"))),
+        ("machine.openshift.io", (("get", "machines"), ("list", "machinehealthchecks"))),
+    )
+    for verb, resource in kinds
+)
 _RETIRE = (
     *_reads(*NODE_CIDR_RESOURCES, *_CLUSTER_CIDRS),
     *(
@@ -273,6 +290,7 @@ _REASSIGN = (
         )
     ),
     *_reads("apiservices"),
+    *_MACHINE_HEALTH_CHECKS,
     _CLUSTER_UID,
     # the audit at its end goes on without what it may not read, and says what is unknown
     *(dataclasses.replace(one, asked=False) for one in _reads(*PERMISSIONS)),

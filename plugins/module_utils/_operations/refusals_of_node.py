@@ -14,7 +14,7 @@ import typing as t
 from collections.abc import Mapping
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
-from ansible_collections.podnet.upkeep.plugins.module_utils._client import JsonObject, KubeClient
+from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import Object, name_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.ipam_model import IpamEvidence
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.ipam_model_of_node import model_of_node
@@ -68,42 +68,71 @@ def _health_checks(client: KubeClient, node: Object) -> list[Objection]:
     annotations: Mapping[str, str] = (node.get("metadata") or {}).get("annotations") or {}
     if annotations.get(_OPENSHIFT_MACHINE):
         namespace, _slash, machine = annotations[_OPENSHIFT_MACHINE].rpartition("/")
-        return _selecting(client, node, _OPENSHIFT, namespace or "openshift-machine-api", machine, "")
+        return _of_machine(client, node, _OPENSHIFT, namespace or "openshift-machine-api", machine, "")
     if annotations.get(_MACHINE):
         namespace = annotations.get(_NAMESPACE, "default")
-        return _selecting(client, node, _CLUSTER_API, namespace, annotations[_MACHINE], annotations.get(_CLUSTER, ""))
+        return _of_machine(client, node, _CLUSTER_API, namespace, annotations[_MACHINE], annotations.get(_CLUSTER, ""))
     return []
 
 
-def _selecting(
+def _of_machine(
     client: KubeClient, node: Object, roots: tuple[str, ...], namespace: str, machine: str, cluster: str
 ) -> list[Objection]:
-    """The MachineHealthChecks that select the machine and are not paused.
+    """The MachineHealthChecks that select the machine and are not paused; that they may not be read, where there are any.
 
-    Where this API does not serve them (they may be in a management cluster) or they are forbidden, nothing is added: the
-    annotation of the Node is an objection by itself.
+    Where this API does not serve them, they may be in a management cluster: then the annotation of the Node is an objection
+    by itself. The API server refuses what it does not serve in the same way as what it does, so that is asked first.
     """
     for root in roots:
-        folder = f"{root}/namespaces/{namespace}"
-        found = _readable(client, f"{folder}/machines/{machine}")
-        if found is None:
+        if not _served(client, root):
             continue
-        if cluster and _is_paused(_readable(client, f"{folder}/clusters/{cluster}")):
-            return []
-        labels = (found.get("metadata") or {}).get("labels") or {}
-        names = sorted(
-            name_of(check)
-            for check in _listed(client, f"{folder}/machinehealthchecks")
-            if not _is_paused(check) and _of_cluster(check, cluster) and _selects(check, labels)
-        )
-        if not names:
+        try:
+            selecting = _selecting(client, f"{root}/namespaces/{namespace}", machine, cluster)
+        except ApiError as error:
+            if error.status != 403:
+                raise
+            reason = (
+                f"Node {name_of(node)}: whether a MachineHealthCheck would replace its machine {namespace}/{machine} as soon as "
+                f"the Node is deleted cannot be read ({str(error).rstrip('.')})"
+            )
+            return [Objection("machine-health-check-unknown", reason, "machine-health-check-unknown")]
+        if selecting is None:
+            continue
+        if not selecting:
             return []
         reason = (
-            f"Node {name_of(node)}: MachineHealthCheck {namespace}/{', '.join(names)} selects its machine {machine} and replaces "
-            f"it as soon as the Node is deleted; pause it with the annotation {_PAUSED} first"
+            f"Node {name_of(node)}: MachineHealthCheck {namespace}/{', '.join(selecting)} selects its machine {machine} and "
+            f"replaces it as soon as the Node is deleted; pause it with the annotation {_PAUSED} first"
         )
         return [Objection("machine-health-check", reason)]
     return []
+
+
+def _selecting(client: KubeClient, folder: str, machine: str, cluster: str) -> list[str] | None:
+    """Names of those that select the machine; None where the machine is not in this API. Raises ApiError."""
+    found = client.find(f"{folder}/machines/{machine}")
+    if found is None:
+        return None
+    if cluster and _is_paused(client.find(f"{folder}/clusters/{cluster}")):
+        return []
+    labels = (found.get("metadata") or {}).get("labels") or {}
+    return sorted(
+        name_of(check)
+        for check in client.list(f"{folder}/machinehealthchecks")
+        if not _is_paused(check) and _of_cluster(check, cluster) and _selects(check, labels)
+    )
+
+
+def _served(client: KubeClient, root: str) -> bool:
+    """Whether this API serves machines and their health checks. Every authenticated user may ask that by default."""
+    try:
+        found = client.find(root)
+    except ApiError as error:
+        if error.status != 403:
+            raise
+        return True  # unknown, so what follows tells
+    names = {str(one.get("name")) for one in (found or {}).get("resources") or ()}
+    return {"machines", "machinehealthchecks"} <= names
 
 
 def _selects(check: Mapping[str, t.Any], labels: Mapping[str, str]) -> bool:
@@ -119,21 +148,3 @@ def _is_paused(obj: Mapping[str, t.Any] | None) -> bool:
         return False
     annotations = (obj.get("metadata") or {}).get("annotations") or {}
     return _PAUSED in annotations or bool((obj.get("spec") or {}).get("paused"))
-
-
-def _readable(client: KubeClient, path: str) -> JsonObject | None:
-    try:
-        return client.find(path)
-    except ApiError as error:
-        if error.status != 403:
-            raise
-        return None
-
-
-def _listed(client: KubeClient, path: str) -> list[JsonObject]:
-    try:
-        return client.list(path)
-    except ApiError as error:
-        if error.status not in (403, 404):
-            raise
-        return []

@@ -14,6 +14,7 @@ from typing import Any
 JsonObject = dict[str, Any]
 _OBJECT = re.compile(r"^(/api/v1|/apis/[^/]+/[^/]+)(/namespaces/[^/]+)?/([a-z]+)/([^/]+)$")
 _COLLECTION = re.compile(r"^(/api/v1|/apis/[^/]+/[^/]+)(?:/namespaces/([^/]+))?/([a-z]+)$")
+_VERSION = re.compile(r"^/apis/[^/]+/[^/]+$")
 _EVICTION = re.compile(r"^/api/v1/namespaces/([^/]+)/pods/([^/]+)/eviction$")
 
 
@@ -72,6 +73,8 @@ class Store:
             return Answer(200, {"gitVersion": "v1.36.1"})
         if path == "/apis":
             return Answer(200, {"groups": self._groups()})
+        if method == "GET" and _VERSION.match(path):
+            return self._kinds(path)
         if path.endswith("/selfsubjectaccessreviews"):
             asked = body["spec"]["resourceAttributes"]
             allowed = (asked["verb"], asked["resource"]) not in self.denied
@@ -96,6 +99,13 @@ class Store:
             {"name": group, "versions": [{"version": one} for one in sorted(versions)]}
             for group, versions in sorted(found.items())
         ]
+
+    def _kinds(self, path: str) -> Answer:
+        """Kinds of this version of which there are objects."""
+        kinds = {found[3] for found in map(_OBJECT.match, self.objects) if found is not None and found[1] == path}
+        if not kinds:
+            return failure(404, "NotFound", "the server could not find the requested resource")
+        return Answer(200, {"kind": "APIResourceList", "resources": [{"name": one} for one in sorted(kinds)]})
 
     # -- collections ---------------------------------------------------------------------------------------------------
 

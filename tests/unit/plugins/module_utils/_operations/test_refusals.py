@@ -103,12 +103,45 @@ def test_health_checks_that_do_not_act(name: str, cluster: FakeApi) -> None:
     assert plan(cluster, nodes=("w1",), risks=["machine-api"]).all_refusals == []
 
 
-def test_health_checks_that_may_not_be_read(cluster: FakeApi) -> None:
-    """As if they were in another cluster: the annotation says enough."""
+OPENSHIFT_NODE = {"machine.openshift.io/machine": "openshift-machine-api/prod-worker-1"}
+
+
+@pytest.mark.parametrize(
+    ("annotations", "objects", "kind"),
+    [
+        *(
+            (providers.CAPI_NODE, providers.CAPI_OBJECTS, kind)
+            for kind in ("machines", "clusters", "machinehealthchecks")
+        ),
+        *((OPENSHIFT_NODE, providers.OPENSHIFT_OBJECTS, kind) for kind in ("machines", "machinehealthchecks")),
+    ],
+)
+def test_health_checks_that_may_not_be_read(annotations: Any, objects: Any, kind: str, cluster: FakeApi) -> None:
+    """Where this API has them, that is no reason to take it that there are none; it is a risk of its own."""
+    add(cluster, [("/api/v1/nodes", providers.node(annotations=annotations)), *objects])
+    forbidden = status_body(403, "Forbidden", f"{kind} is forbidden")
+    cluster.faults.append(Fault("GET", f"/namespaces/[^/]+/{kind}(/|$)", 403, forbidden, times=99))
+    (found,) = plan(cluster, nodes=("w1",), risks=["machine-api"]).all_refusals
+    assert found.startswith("Node w1: whether a MachineHealthCheck would replace its machine ") and kind in found
+    assert found.endswith("(accept it with accepted_risks: [machine-health-check-unknown]).")
+    assert plan(cluster, nodes=("w1",), risks=["machine-api", "machine-health-check-unknown"]).all_refusals == []
+
+
+def test_health_checks_that_this_api_does_not_serve(cluster: FakeApi) -> None:
+    """They may be in a management cluster; the API server forbids also what it does not have."""
+    add(cluster, [("/api/v1/nodes", providers.node(annotations=providers.CAPI_NODE))])
+    forbidden = status_body(403, "Forbidden", "no")
+    cluster.faults.append(Fault("GET", "/apis/cluster.x-k8s.io/[^/]+/.+", 403, forbidden, times=99))
+    assert plan(cluster, nodes=("w1",), risks=["machine-api"]).all_refusals == []
+
+
+def test_discovery_that_may_not_be_asked(cluster: FakeApi) -> None:
+    """Then what follows tells whether there is one."""
     add(cluster, [("/api/v1/nodes", providers.node(annotations=providers.CAPI_NODE)), *providers.CAPI_OBJECTS])
     forbidden = status_body(403, "Forbidden", "no")
-    cluster.faults.append(Fault("GET", "machinehealthchecks", 403, forbidden, times=9))
-    assert len(plan(cluster, nodes=("w1",)).all_refusals) == 1
+    cluster.faults.append(Fault("GET", "^/apis/cluster.x-k8s.io/[^/]+$", 403, forbidden, times=99))
+    (found,) = plan(cluster, nodes=("w1",), risks=["machine-api"]).all_refusals
+    assert "MachineHealthCheck fleet/md-1-unhealthy selects its machine md-1-x7" in found
 
 
 @pytest.mark.parametrize("case", providers.CLUSTERS, ids=lambda case: case.state)
