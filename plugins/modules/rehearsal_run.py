@@ -133,7 +133,8 @@ nodes:
 comparison:
   description:
     - Findings that are new and gone after the run, and how many are still there. V(null) without a last audit.
-    - C(left_out) has those that are new only because no agent of Cilium ran, such as running pods without CiliumEndpoint.
+    - C(left_out) has those that are new only because no agent of Cilium ran, such as running pods without CiliumEndpoint,
+      each with the C(reason). They are in no count of the report.
   returned: success
   type: dict
   sample: {"new": [], "gone": [], "still": 3, "left_out": []}

@@ -26,7 +26,6 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.registrat
 FORMAT: t.Final = 1
 _PLAYBOOK: t.Final = "playbook"
 _EXIT: t.Final = '"$@"; echo $? >"$REHEARSAL_EXIT"'
-_MOST_FINDINGS: t.Final = 200
 _LAST_LINES: t.Final = 40
 _WORDS_OF_FAILURE: t.Final = 8
 
@@ -136,7 +135,13 @@ class RehearsalRun:
 
 # Pods that a run lets controllers make run at once, and no agent is there to write their CiliumEndpoints: on a machine that is
 # slow enough the last audit finds that they have been running for more than a minute without.
-_OF_MISSING_AGENTS: t.Final = frozenset({"pod-without-endpoint"})
+# {id of a finding: why it is left out where it is new}
+_OF_MISSING_AGENTS: t.Final[Mapping[str, str]] = {
+    "pod-without-endpoint": (
+        "Agents of Cilium write the CiliumEndpoint of a new pod, and none runs in a rehearsal. A pod that had one in the snapshot "
+        "has lost it in the run."
+    )
+}
 
 
 def report(
@@ -186,10 +191,10 @@ def report(
         "comparison": None
         if compared is None
         else {
-            "new": [_brief(one) for one in compared["new"] if one["id"] not in _OF_MISSING_AGENTS][:_MOST_FINDINGS],
-            "gone": [_brief(one) for one in compared["gone"][:_MOST_FINDINGS]],
+            "new": [_brief(one) for one in compared["new"] if one["id"] not in _OF_MISSING_AGENTS],
+            "gone": [_brief(one) for one in compared["gone"]],
             "still": compared["still"],
-            "left_out": [_brief(one) for one in left_out[:_MOST_FINDINGS]],
+            "left_out": [{**_brief(one), "reason": _OF_MISSING_AGENTS[one["id"]]} for one in left_out],
         },
     }
 

@@ -20,7 +20,7 @@ _HOSTS: t.Final = (
 )
 _NETWORK: t.Final = "The pod network: no pod ran, so that no packet was sent. The network probe was left out."
 _AGENTS: t.Final = (
-    "Agents of Cilium: none ran. New pods got no CiliumEndpoint and no identity, and findings which say just that are left out. The "
+    "Agents of Cilium: none ran. New pods got no CiliumEndpoint and no identity, and findings which say just that are listed apart. The "
     "CiliumNode of a Node that was registered anew was written by a stand-in, and what agents do at a restart was not seen."
 )
 _RESTART: t.Final = "The restart: pods of Cilium were not restarted by the playbook. The real operator was started with the new values afterwards."

@@ -41,6 +41,20 @@ def _findings(caption: str, entries: Sequence[Document]) -> Table:
     return _table(caption, ("severity", "finding", "about", "what was found"), rows)
 
 
+def _left_out(entries: Sequence[Document]) -> list[Block]:
+    """Findings that are new only because this is a rehearsal, with the reason; nothing where there are none."""
+    if not entries:
+        return []
+    rows = [[one["severity"], one["id"], one["subject"]["name"], one["summary"], one["reason"]] for one in entries]
+    columns = ("severity", "finding", "about", "what was found", "why it is left out")
+    return [
+        Paragraph(
+            "The findings below are new as well, but only because this is a rehearsal. They are left out of the numbers above."
+        ),
+        _table("Left out", columns, rows),
+    ]
+
+
 def _sentences(texts: Sequence[str], otherwise: str) -> list[Block]:
     return [Paragraph(text) for text in texts] or [Paragraph(otherwise)]
 
@@ -109,6 +123,7 @@ def _chapters(document: Document) -> Iterator[Chapter]:
             _findings("Gone", compared["gone"]),
             _findings("New", compared["new"]),
             Paragraph(f"{compared['still']} findings are still there."),
+            *_left_out(compared["left_out"]),
         ],
     )
 
@@ -137,6 +152,9 @@ def rehearsal_lines(document: Document) -> list[str]:
         lines.append(
             f"Audit: {before['critical']} critical and {before['warning']} warning before, {after['critical']} and {after['warning']} after."
         )
+    if document["comparison"] is not None:
+        left_out = [(one["id"], one["reason"]) for one in document["comparison"]["left_out"]]
+        lines += [f"LEFT OUT: {left_out.count(one)} new {one[0]}: {one[1]}" for one in dict.fromkeys(left_out)]
     return lines
 
 

@@ -131,18 +131,49 @@ def test_a_playbook_that_does_not_begin() -> None:
     assert found["failures"][0]["message"] == "[ERROR]: the role was not found"
 
 
-def test_findings_that_an_agent_would_have_prevented_are_left_out() -> None:
-    """Pods of the copy that have run for a while have no CiliumEndpoint; one that had none before is a finding still."""
-    of_agent = {**FINDING, "id": "pod-without-endpoint"}
-    old, new = of_agent, {**of_agent, "subject": {"kind": "Node", "name": "w2", "namespace": ""}}
+OF_AGENT = {**FINDING, "id": "pod-without-endpoint"}
+
+
+def after_a_run(*nodes: str) -> dict[str, Any]:
+    """A report after which pods of these Nodes have no CiliumEndpoint; those of w1 had none before."""
+    on = [{**OF_AGENT, "subject": {**FINDING["subject"], "name": node}, "summary": f"On {node}."} for node in nodes]
     audit = {"taken_at": "2026-11-01T06:00:00+00:00"}
     made = BroughtUp(
         "/f",
         "2026-11-01T06:00:00+00:00",
-        audit={**audit, "findings": [old], "summary": {"critical": 1, "findings": 1}},
+        audit={**audit, "findings": [OF_AGENT], "summary": {"critical": 1, "warning": 0, "info": 0, "findings": 1}},
     )
-    after = {**audit, "findings": [old, new, FINDING], "summary": {"critical": 3, "findings": 3}}
-    found = report(made, playbook_of("reassign_pod_cidrs"), [], after, exit_code=0, seconds=1.0)
-    assert found["after"] == {"critical": 2, "findings": 2}
+    numbers = {"critical": 2 + len(on), "warning": 0, "info": 0, "findings": 2 + len(on)}
+    after = {**audit, "findings": [OF_AGENT, *on, FINDING], "summary": numbers}
+    return report(made, playbook_of("reassign_pod_cidrs"), [], after, exit_code=0, seconds=1.0)
+
+
+def test_findings_that_an_agent_would_have_prevented_are_left_out() -> None:
+    """Pods of the copy that have run for a while have no CiliumEndpoint; one that had none before is a finding still."""
+    found = after_a_run("w2")
+    assert found["after"] == {"critical": 2, "warning": 0, "info": 0, "findings": 2}
     assert [one["id"] for one in found["comparison"]["new"]] == ["f"] and found["comparison"]["still"] == 1
     assert [one["subject"]["name"] for one in found["comparison"]["left_out"]] == ["w2"]
+
+
+def test_reports_list_what_is_left_out() -> None:
+    """Each finding with its reason, and in the terminal how many of each; nothing of it where there are none."""
+    made = after_a_run("w2", "w3")
+    reason = made["comparison"]["left_out"][0]["reason"]
+    assert "none runs in a rehearsal" in reason
+    assert f"LEFT OUT: 2 new pod-without-endpoint: {reason}" in rehearsal_lines(made)
+    for text in (rehearsal_markdown(made), rehearsal_html(made)):
+        below = text[text.index("only because this is a rehearsal") :]
+        assert "On w2." in below and "On w3." in below and below.count(reason) == 2
+        assert text.count("On w2.") == 1
+    without = after_a_run()
+    for text in (rehearsal_markdown(without), rehearsal_html(without), *rehearsal_lines(without)):
+        assert "only because this is a rehearsal" not in text and "LEFT OUT" not in text
+
+
+def test_no_finding_is_lost_in_a_long_list() -> None:
+    """Tables say how many rows are not in them; the JSON report has all."""
+    made = after_a_run(*(f"n{number}" for number in range(250)))
+    assert len(made["comparison"]["left_out"]) == 250 and made["after"]["critical"] == 2
+    assert "200 of 250 rows are shown; the JSON report has all." in rehearsal_html(made)
+    assert "200 of 250 rows are shown." in rehearsal_markdown(made)
