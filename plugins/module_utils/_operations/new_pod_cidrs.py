@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.ipam_cluster_cidrs import GROUPS
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import name_of
-from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cidr import CidrError, parse_network
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cidr import CidrError, Network, parse_network
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cluster_cidr_objects import (
     ClusterCidr,
     ordered_for,
@@ -22,6 +22,8 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cluster_cidr
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.before_image import pod_cidrs_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cluster_preflight import Objection
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.pod_cidr_validation import faults
+
+_MOST = 5
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,51 @@ def _chosen(context: Context, node: Mapping[str, t.Any], chosen: Sequence[str]) 
     wanted = {"metadata": {"name": name}, "spec": {"podCIDRs": list(chosen)}}
     found = faults(wanted, context.state.nodes, context.allocator)
     objections = [Objection("chosen-pod-cidrs", f"Node {name} cannot get {', '.join(chosen)}: {one}") for one in found]
+    objections += _competing(context, name, chosen)
     return Source(f"your choice: {', '.join(chosen)}", objections)
+
+
+def _competing(context: Context, name: str, chosen: Sequence[str]) -> list[Objection]:
+    """Nodes that wait take what becomes free within seconds of the deletion, also a block that is meant for the new Node.
+
+    It would be created with its block all the same, and two Nodes would have it.
+    """
+    others = set(context.waiting) - {name}
+    if not others:
+        return []
+    waiting = [node for node in context.state.nodes if name_of(node) in others]
+    wanted = _parsed(chosen)
+    objects, settings = objects_in_use(context), context.allocator
+    if objects:
+        takers = [node for node in waiting if _overlaps(wanted, _ranges_for(node, objects))]
+    elif settings.allocate_node_cidrs is False:
+        takers = []
+    else:
+        reaches = not settings.cluster_cidrs or _overlaps(wanted, settings.cluster_cidrs)
+        takers = waiting if reaches else []
+    if not takers:
+        return []
+    names = sorted(map(name_of, takers))
+    who = f"{', '.join(names[:_MOST])}{f' and {len(names) - _MOST} more' if len(names) > _MOST else ''}"
+    sure = bool(objects) or settings.allocate_node_cidrs is True
+    reason = (
+        f"Node {name}: Nodes without podCIDR wait for one ({who}), and {'an' if sure else 'if there is an'} allocator"
+        f"{' runs that' if sure else ', it'} could give them {', '.join(chosen)} as soon as the Node is deleted, so that two "
+        "Nodes would have it; let them have podCIDRs first, or delete them"
+    )
+    if sure:
+        return [Objection("competing-nodes", reason)]
+    reason += ". Say with the option allocator whether one runs (allocate_node_cidrs)"
+    return [Objection("competing-nodes", reason, "competing-nodes")]
+
+
+def _ranges_for(node: Mapping[str, t.Any], objects: Sequence[ClusterCidr]) -> list[Network]:
+    labels = (node.get("metadata") or {}).get("labels") or {}
+    return [network for one in ordered_for(labels, objects) for network in one.networks]
+
+
+def _overlaps(wanted: Sequence[Network], ranges: Sequence[Network]) -> bool:
+    return any(one.version == other.version and one.overlaps(other) for one in wanted for other in ranges)
 
 
 def _of_objects(context: Context, node: Mapping[str, t.Any], objects: Sequence[ClusterCidr]) -> Source:
@@ -91,8 +137,8 @@ def _of_objects(context: Context, node: Mapping[str, t.Any], objects: Sequence[C
     return Source(f"ClusterCIDR {first.name} ({ranges}), by its labels", objections)
 
 
-def _parsed(texts: Sequence[str]) -> list[t.Any]:
-    found = []
+def _parsed(texts: Sequence[str]) -> list[Network]:
+    found: list[Network] = []
     for text in texts:
         try:
             found.append(parse_network(text))

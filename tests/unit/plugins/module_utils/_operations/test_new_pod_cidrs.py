@@ -142,6 +142,61 @@ def test_kept_podcidrs(api: FakeApi) -> None:
     assert any("outside the cluster CIDR" in one for one in plan(api, ON, keep_pod_cidrs=True).all_refusals)
 
 
+def waiting(api: FakeApi, name: str = "w3", **labels: str) -> None:
+    """A Node without podCIDR."""
+    made = node(name)
+    del made["spec"]["podCIDR"], made["spec"]["podCIDRs"]
+    made["metadata"]["labels"].update(labels)
+    api.store.add("/api/v1/nodes", made)
+
+
+FULL = AuditSettings(allocator=settings_from_options({"cluster_cidrs": ["10.244.0.0/23"]}))
+UNSEEN = AuditSettings()
+OF_W1 = {"podCIDR": "10.244.1.0/24", "podCIDRs": ["10.244.1.0/24"]}
+
+
+@pytest.mark.parametrize("choice", [{"keep_pod_cidrs": True}, {"pod_cidrs": {"w1": ["10.244.1.0/24"]}}])
+def test_node_that_waits_would_get_the_chosen_block(api: FakeApi, choice: dict[str, Any]) -> None:
+    """As it is without a choice: the pool is full, the block becomes free, and the other one is faster."""
+    api.store.objects["/api/v1/nodes/w1"]["spec"].update(OF_W1)
+    assert plan(api, FULL, **choice).all_refusals == []
+    waiting(api)
+    assert any("no IPv4 block would be left for it" in one for one in plan(api, FULL).all_refusals)
+    (refused,) = plan(api, FULL, **choice, accepted_risks=(*RISKS, "competing-nodes")).all_refusals
+    assert refused.startswith(
+        "Node w1: Nodes without podCIDR wait for one (w3), and an allocator runs that could give them "
+    )
+    assert "10.244.1.0/24" in refused and "accepted_risks" not in refused
+    assert plan(api, OFF, **choice).all_refusals == [], "nobody gives it away"
+
+
+def test_allocator_that_nobody_shows_may_take_it(api: FakeApi) -> None:
+    """It is said, and it is a risk with a name."""
+    waiting(api)
+    (refused,) = plan(api, UNSEEN, keep_pod_cidrs=True).all_refusals
+    assert "if there is an allocator, it could give them 10.200.7.0/24" in refused
+    assert refused.endswith("(accept it with accepted_risks: [competing-nodes]).")
+    assert plan(api, UNSEEN, keep_pod_cidrs=True, accepted_risks=(*RISKS, "competing-nodes")).all_refusals == []
+
+
+def test_only_node_that_waits_competes_with_nobody(api: FakeApi) -> None:
+    """It is the one that gets the block."""
+    waiting(api)
+    made = plan(api, ON, nodes=("w3",), pod_cidrs={"w3": ["10.244.7.0/24"]})
+    assert not [one for one in made.all_refusals if "wait for one" in one]
+
+
+def test_cluster_cidrs_give_a_chosen_block_only_to_whom_they_serve(api: FakeApi) -> None:
+    """By the labels of the Node that waits, and not of the one that is deleted."""
+    api.store.add(OBJECTS, cluster_cidr("racks", "10.60.0.0/16", rack="r9"))
+    choice = {"pod_cidrs": {"w1": ["10.60.3.0/24"]}}
+    waiting(api)
+    assert plan(api, OFF, **choice).all_refusals == []
+    waiting(api, "w4", rack="r9")
+    assert "wait for one (w4), and an allocator runs" in plan(api, OFF, **choice).all_refusals[0]
+    assert plan(api, OFF, pod_cidrs={"w1": ["10.61.3.0/24"]}).all_refusals == []
+
+
 def test_choice_for_another_node_helps_nobody_else(api: FakeApi) -> None:
     """Without an allocator each Node needs its own."""
     assert "no podCIDRs are chosen for it" in plan(api, pod_cidrs={"w2": ["10.244.7.0/24"]}).all_refusals[0]
