@@ -142,7 +142,7 @@ test-long: venvs install-collection ## long matrices and big sizes
 	  'long|$(ROOT_TOOLS)|$(MAIN)/bin/python $(PYTEST) $(TWO_TESTBEDS) -o junit_family=xunit1 -m long tests/integration'
 
 bench: install-collection ## one of the measurements in tests/bench: make bench NAME=reassign_overhead ARGS=3
-	@cd tests && $(MAIN)/bin/python -m bench.$(NAME) $(ARGS)
+	@$(if $(NAME),,$(error NAME is not given; one of: $(filter-out __init__,$(basename $(notdir $(wildcard tests/bench/*.py))))))cd tests && $(MAIN)/bin/python -m bench.$(NAME) $(ARGS)
 
 pages: install-collection ## write the pages and manifests that are drawn from code
 	@$(MAIN)/bin/python tests/tools/findings_page.py docs/docsite/rst/findings.rst
