@@ -71,7 +71,7 @@ class Forecast:
 
 
 def forecast(view: IdentityView) -> Forecast | None:
-    """When the range is full if it goes on like this; None when that cannot be told.
+    """When the range is full if each day brings what the last 24 hours have brought; None when that cannot be told.
 
     Where the collection works, what is unused now will go, so only identities that are in use or awaited count.
     """
@@ -80,8 +80,8 @@ def forecast(view: IdentityView) -> Forecast | None:
     times = creation_times(view)
     if not times:
         return Forecast(0.0, None, "there are no identities")
-    hours = min(_WINDOW_HOURS, max((view.now - times[0]) / _HOUR, 1.0))
-    since = view.now - hours * _HOUR
+    # never less than the window: a step, in a cluster where nothing is older, is no pace that goes on
+    since = view.now - _WINDOW_HOURS * _HOUR
     staying = {CLASSES.index(IN_USE), CLASSES.index(PENDING)}
     everything = not view.verdict.collects
     count = sum(
@@ -89,11 +89,11 @@ def forecast(view: IdentityView) -> Forecast | None:
         for created, found in zip(view.created, view.classes, strict=True)
         if created >= since and (everything or found in staying)
     )
-    per_hour = count / hours
+    per_hour = count / _WINDOW_HOURS
     free = max(0, view.range.capacity - view.used)
     in_hours = free / per_hour if per_hour else math.inf
     which = "created" if everything else "created, and still in use,"
-    basis = f"{count} identities {which} in the last {hours:.0f} h"
+    basis = f"{count} identities {which} in the last {_WINDOW_HOURS:.0f} h"
     basis += "; unused ones are not collected" if everything else "; that they may replace older ones is not subtracted"
     return Forecast(
         round(per_hour, 2), _time(view.now + in_hours * _HOUR) if in_hours <= _HORIZON_HOURS else None, basis

@@ -69,10 +69,20 @@ def test_forecast_without_collection() -> None:
 
 
 def test_forecast_of_what_stands_still_or_is_young() -> None:
-    """No growth has no end; a young cluster is measured by its age, one hour at least."""
+    """No growth has no end; a young cluster is measured over a day as well: what it has begun with is no pace."""
     assert part(built([5000.0], used=1))["forecast"]["exhausted_at"] is None
-    assert part(built([10.0] * 5, used=5))["forecast"]["per_hour"] == 5.0
-    assert part(built([240.0] * 8, used=8))["forecast"]["per_hour"] == 2.0
+    assert part(built([10.0] * 48, used=48))["forecast"]["per_hour"] == 2.0
+
+
+def test_forecast_after_one_step() -> None:
+    """A change of labels makes all identities anew, within minutes: nothing says that it goes on like this."""
+    made = part(built([120.0 + one / 60 for one in range(600)], used=600, capacity=6528))["forecast"]
+    assert made["per_hour"] == 25.0
+    assert datetime.datetime.fromisoformat(made["exhausted_at"]) > TAKEN_AT + datetime.timedelta(hours=200)
+
+
+def test_forecast_of_nothing() -> None:
+    """No identity, no pace."""
     assert part(built([]))["forecast"] == {"per_hour": 0.0, "exhausted_at": None, "basis": "there are no identities"}
 
 
