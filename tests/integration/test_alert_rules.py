@@ -129,7 +129,10 @@ def test_every_written_alert_fires_and_does_not_fire(tmp_path: Path) -> None:
         firing = f'count_over_time(ALERTS{{alertname="{name}",alertstate="firing"}}[{case.at}m])'
         tests = [
             one_test(f"{name} fires", case.fires, promql_expr_test=[expect(asked, at, [fired])]),
-            one_test(f"{name} is quiet", case.quiet, promql_expr_test=[expect(firing, at, [])]),
+            *(
+                one_test(f"{name} is quiet ({number})", quiet, promql_expr_test=[expect(firing, at, [])])
+                for number, quiet in enumerate((case.quiet, *case.quiet_too), 1)
+            ),
         ]
         if case.also:
             tests.append(one_test(f"{name} fires also", case.also, promql_expr_test=[expect(asked, at, [fired])]))

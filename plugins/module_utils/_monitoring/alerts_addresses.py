@@ -86,7 +86,9 @@ ALERTS: tuple[Alert, ...] = (
         "PodnetCiliumPoolLow",
         _GROUP,
         "cilium-pool-headroom-low",
-        "min by (pool, family) (podnet_upkeep_cilium_pool_free_blocks / podnet_upkeep_cilium_pool_capacity_blocks) < <pool_left_ratio>",
+        # a series for each CIDR of a pool, and for each audit that knows it; CIDRs are appended, so the first ones stay full
+        "sum by (pool, family) (min by (pool, family, cidr) (podnet_upkeep_cilium_pool_free_blocks)) / "
+        "sum by (pool, family) (max by (pool, family, cidr) (podnet_upkeep_cilium_pool_capacity_blocks)) < <pool_left_ratio>",
         "5m",
         (AUDIT, CILIUM),
         "{{ $value | humanizePercentage }} of the {{ $labels.family }} blocks in Cilium's pool {{ $labels.pool }} are free",

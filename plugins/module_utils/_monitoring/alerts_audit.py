@@ -37,11 +37,12 @@ ALERTS: tuple[Alert, ...] = (
         "PodnetAuditOld",
         "audit",
         "data-missing",
-        "time() - max(podnet_upkeep_audit_timestamp_seconds) > <audit_age_seconds>",
+        # of each source: findings of one that is stale stay, whatever another has found since
+        "time() - max by (job, instance) (podnet_upkeep_audit_timestamp_seconds) > <audit_age_seconds>",
         "5m",
         (AUDIT,),
-        "The last audit was {{ $value | humanizeDuration }} ago",
-        "Alerts of findings tell what was true then.",
+        "The last audit from {{ $labels.job }} {{ $labels.instance }} was {{ $value | humanizeDuration }} ago",
+        "Alerts of its findings tell what was true then. Where it is not to run any more, remove its file, or its group at the Pushgateway.",
         "warning",
     ),
     Alert(

@@ -52,11 +52,15 @@ ALERTS: tuple[Alert, ...] = (
         "PodnetIdentitiesRunOut",
         _GROUP,
         "identity-churn-unsustainable",
-        "max(predict_linear(<objects:ciliumidentities>[<identity_trend_window>], <identities_exhausted_within_seconds>)) > <capacity>",
+        "max(predict_linear(<objects:ciliumidentities>[<identity_trend_window>], <identities_exhausted_within_seconds>)) > <capacity> "
+        # one step, as a change of labels makes it, is in the trend for hours: what the last hour has brought must lead there too
+        "and on() max(<objects:ciliumidentities> + "
+        "delta(<objects:ciliumidentities>[1h]) * <identities_exhausted_within_seconds> / 3600) > <capacity>",
         "1h",
         (API_SERVER, CRD_IDENTITIES),
         "At this pace no security identity is left within <identities_exhausted_within>",
-        "CiliumIdentities have grown for <identity_trend_window> at a pace that leads to {{ $value | humanize }} of <capacity>.",
+        "The pace of the last <identity_trend_window> leads to {{ $value | humanize }} CiliumIdentities of <capacity>, "
+        "and that of the last hour to more than <capacity> too.",
         "critical",
     ),
     Alert(
@@ -94,7 +98,12 @@ ALERTS: tuple[Alert, ...] = (
         "PodnetIdentityGcStopped",
         _GROUP,
         "identity-gc-broken",
-        'max(increase(cilium_operator_identity_gc_runs{outcome="success"}[<identity_gc_window>])) == 0',
+        # where no operator is there any more, PodnetIdentityGcAbsent says so
+        'max(increase(cilium_operator_identity_gc_runs{outcome="success"}[<identity_gc_window>]) and '
+        'cilium_operator_identity_gc_runs{outcome="success"}) == 0 '
+        # the first collection of an operator that has started has no sample before it, nor has what is scraped only since then
+        'unless on() (cilium_operator_identity_gc_runs{outcome="success"} unless '
+        'cilium_operator_identity_gc_runs{outcome="success"} offset <identity_gc_window>)',
         "5m",
         (CILIUM_OPERATOR,),
         "No collection of security identities has succeeded for <identity_gc_window>",

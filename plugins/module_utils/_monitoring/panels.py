@@ -175,7 +175,12 @@ PANELS: t.Final[tuple[Panel, ...]] = (
     ),
     Panel(
         *(POD_NETWORKS, _ADDRESSES, "Free blocks in pools of Cilium"),
-        (("min by (pool, family) (podnet_upkeep_cilium_pool_free_blocks)", "{{pool}} {{family}}"),),
+        (
+            (
+                "sum by (pool, family) (min by (pool, family, cidr) (podnet_upkeep_cilium_pool_free_blocks))",
+                "{{pool}} {{family}}",
+            ),
+        ),
         (AUDIT, CILIUM),
     ),
     Panel(
@@ -255,7 +260,7 @@ PANELS: t.Final[tuple[Panel, ...]] = (
     ),
     Panel(
         *(POD_NETWORKS, _FINDINGS, "Age of the last audit"),
-        (("time() - max(podnet_upkeep_audit_timestamp_seconds)", "age"),),
+        (("time() - max by (job, instance) (podnet_upkeep_audit_timestamp_seconds)", "{{job}} {{instance}}"),),
         (AUDIT,),
         *("s", STAT),
     ),

@@ -13,14 +13,15 @@ Series = dict[str, str]
 
 @dataclass(frozen=True)
 class Case:
-    """``fires`` must make exactly one alert with the labels ``gives``, and so must ``also``; ``quiet`` none. Asked at the
-    minute ``at``."""
+    """``fires`` must make exactly one alert with the labels ``gives``, and so must ``also``; ``quiet`` and each of
+    ``quiet_too`` none. Asked at the minute ``at``."""
 
     fires: Series
     quiet: Series
     gives: str = ""
     at: int = 120
     also: Series = field(default_factory=dict)
+    quiet_too: tuple[Series, ...] = ()
 
 
 def objects(group: str, resource: str) -> str:
@@ -45,6 +46,19 @@ LEADS = 'leader_election_master_status{name="kube-controller-manager",instance="
 STARTED = 'process_start_time_seconds{instance="m1",job="kcm"}'
 ALWAYS = "x240"
 
+
+def cilium_pool(cidr: str, free: int, capacity: int, source: str = "host") -> Series:
+    """What the audit of ``source`` says of one CIDR of a pool of Cilium."""
+    labels = f'{{pool="default",family="IPv4",cidr="{cidr}",instance="{source}"}}'
+    name = "podnet_upkeep_cilium_pool"
+    return {f"{name}_free_blocks{labels}": f"{free}{ALWAYS}", f"{name}_capacity_blocks{labels}": f"{capacity}{ALWAYS}"}
+
+
+def audit_time(source: str) -> str:
+    """The series that says when the audit of ``source`` has read the state."""
+    return f'podnet_upkeep_audit_timestamp_seconds{{job="node-exporter",instance="{source}"}}'
+
+
 CASES: dict[str, Case] = {
     "PodnetIdentitiesExhausted": Case({IDENTITIES: "65280" + ALWAYS}, {IDENTITIES: "65279" + ALWAYS}),
     "PodnetIdentitiesNearlyExhausted": Case({IDENTITIES: "52300" + ALWAYS}, {IDENTITIES: "52200" + ALWAYS}),
@@ -52,7 +66,19 @@ CASES: dict[str, Case] = {
         {ALIVE: "60000" + ALWAYS, DELETED: "0" + ALWAYS}, {ALIVE: "500" + ALWAYS, DELETED: "60000" + ALWAYS}
     ),
     # 100 a minute are 144,000 a day; 10 are 14,400
-    "PodnetIdentitiesRunOut": Case({IDENTITIES: "1000+100x600"}, {IDENTITIES: "1000+10x600"}, at=480),
+    "PodnetIdentitiesRunOut": Case(
+        {IDENTITIES: "1000+100x600"},
+        {IDENTITIES: "1000+10x600"},
+        at=480,
+        # a CronJob of which each run makes some, each hour
+        also={IDENTITIES: " ".join(f"{number}x59" for number in range(4000, 60000, 5000))},
+        # one step as a change of labels makes it: afterwards as before, or with the growth that every cluster has
+        quiet_too=(
+            {IDENTITIES: "4000x299 4000+1400x10 18000x600"},
+            {IDENTITIES: "4000x299 4000+1400x10 18000+0.2x600"},
+            {IDENTITIES: "4000x299 4000+4000x10 44000x600"},
+        ),
+    ),
     "PodnetIdentitiesRunOutByAudit": Case(
         {"podnet_upkeep_identities_exhausted_timestamp_seconds": "36000" + ALWAYS},
         {"podnet_upkeep_identities_exhausted_timestamp_seconds": "360000" + ALWAYS},
@@ -63,7 +89,21 @@ CASES: dict[str, Case] = {
         'key="job-name"',
     ),
     "PodnetIdentityGcAbsent": Case({}, {GOOD_RUNS: "1" + ALWAYS}),
-    "PodnetIdentityGcStopped": Case({GOOD_RUNS: "7" + ALWAYS}, {GOOD_RUNS: "7+0.05x240"}),
+    "PodnetIdentityGcStopped": Case(
+        {GOOD_RUNS: "7" + ALWAYS},
+        {GOOD_RUNS: "7+0.05x240"},
+        at=180,
+        # one operator has hung, and the one that has taken over has hung too, after its first collection
+        also={GOOD_RUNS: "7x20 stale", GOOD_RUNS.replace("}", ',instance="o2"}'): "_x30 1x240"},
+        # a healthy operator: Prometheus has begun to scrape it; it returns after two hours; it returns within the window, and
+        # its first collection has no sample before it; it goes away, and what it did last is still in the window
+        quiet_too=(
+            {GOOD_RUNS: " ".join(["5x13 6x14", *(f"{number}x15" for number in range(7, 22))])},
+            {GOOD_RUNS: "7 stale _x119 1x14 2x14 3x60"},
+            {GOOD_RUNS: "5x14 6x14 7x14 stale", GOOD_RUNS.replace("}", ',instance="o2"}'): "_x99 1x14 2x14 3x60"},
+            {GOOD_RUNS: "5x14 6x14 7x14 8x14 stale"},
+        ),
+    ),
     # the first failure has no sample before it, a later one has
     "PodnetIdentityGcFailing": Case(
         {GOOD_RUNS: "1" + ALWAYS, BAD_RUNS: "_x100 1x100"},
@@ -137,17 +177,20 @@ CASES: dict[str, Case] = {
         'node="n1"',
     ),
     "PodnetCiliumPoolLow": Case(
-        {
-            'podnet_upkeep_cilium_pool_free_blocks{pool="default",family="IPv4",cidr="10.0.0.0/16"}': "20" + ALWAYS,
-            'podnet_upkeep_cilium_pool_capacity_blocks{pool="default",family="IPv4",cidr="10.0.0.0/16"}': "256"
-            + ALWAYS,
-        },
-        {
-            'podnet_upkeep_cilium_pool_free_blocks{pool="default",family="IPv4",cidr="10.0.0.0/16"}': "30" + ALWAYS,
-            'podnet_upkeep_cilium_pool_capacity_blocks{pool="default",family="IPv4",cidr="10.0.0.0/16"}': "256"
-            + ALWAYS,
-        },
+        cilium_pool("10.0.0.0/16", 20, 256),
+        cilium_pool("10.0.0.0/16", 30, 256),
         'pool="default",family="IPv4"',
+        also={**cilium_pool("10.0.0.0/16", 0, 256), **cilium_pool("10.64.0.0/14", 100, 1024)},
+        quiet_too=(
+            # a CIDR was appended to the pool, which is the remedy: the first one stays full
+            {**cilium_pool("10.0.0.0/16", 0, 256), **cilium_pool("10.64.0.0/14", 1000, 1024)},
+            # two audits of the same pool are not twice its blocks; one of them knows more than the other
+            {
+                **cilium_pool("10.0.0.0/16", 0, 256),
+                **cilium_pool("10.0.0.0/16", 0, 256, "other"),
+                **cilium_pool("10.64.0.0/14", 200, 1024),
+            },
+        ),
     ),
     "PodnetCloudNodesInDeficit": Case(
         {'cilium_operator_ipam_nodes{category="in-deficit"}': "2" + ALWAYS},
@@ -273,9 +316,13 @@ CASES: dict[str, Case] = {
     ),
     "PodnetAuditMissing": Case({}, {"podnet_upkeep_audit_timestamp_seconds": "1" + ALWAYS}),
     "PodnetAuditOld": Case(
-        {"podnet_upkeep_audit_timestamp_seconds": "600" + ALWAYS},
-        {"podnet_upkeep_audit_timestamp_seconds": "0+60x240"},
-        at=180,
+        {audit_time("h1"): "600x2000"},
+        # one each day that takes an hour
+        {audit_time("h1"): "0x1499 86400x300"},
+        'job="node-exporter",instance="h1"',
+        at=1700,
+        # another source is fresh
+        also={audit_time("h1"): "600x2000", audit_time("h2"): "0+60x2000"},
     ),
     "PodnetAuditIncomplete": Case(
         {'podnet_upkeep_unknown_resource{resource="pods"}': "1" + ALWAYS},

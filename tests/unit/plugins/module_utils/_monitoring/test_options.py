@@ -41,6 +41,12 @@ def test_options_reach_the_rules() -> None:
     assert "> 0.5" in rule("PodnetIdentitiesInUse", thresholds={"identities_used_ratio": "0.5"})["expr"]
     aged = rule("PodnetAuditOld", thresholds={"audit_age": "1h30m"})
     assert aged["expr"].endswith("> 5400")
+    assert rule("PodnetIdentityLabelValues", thresholds={"label_values": 1234567})["expr"].endswith("> 1234567")
+    assert rule("PodnetIdentityLabelValues", thresholds={"label_values": "1e3"})["expr"].endswith("> 1000")
+    assert rule("PodnetSandboxSlow", thresholds={"sandbox_seconds": "0.50"})["expr"].endswith("> 0.5")
+    assert rule("PodnetSandboxSlow", thresholds={"sandbox_seconds": 0})["expr"].endswith("> 0")
+    far = rule("PodnetIdentitiesRunOutByAudit", thresholds={"identities_exhausted_within": "30d1s"})
+    assert far["expr"].endswith("< 2592001")
     assert rule("PodnetAuditOld", hold="3s")["for"] == "3s"
     changed = {"PodnetAuditOld": {"severity": "info", "for": "9m"}}
     assert rule("PodnetAuditOld", overrides=changed, hold="3s")["for"] == "9m"
@@ -64,6 +70,27 @@ def test_options_reach_the_rules() -> None:
         ({"thresholds": {"audit_age": "0s"}}, "audit_age is '0s'; write a time with its unit"),
         ({"thresholds": {"label_values": "many"}}, "label_values is 'many'; it must be a number"),
         ({"thresholds": {"label_values": "nan"}}, "label_values is 'nan'; it must be a number of 0 or more"),
+        (
+            {"thresholds": {"sandbox_seconds": 10}},
+            "sandbox_seconds is '10', with which its alert never fires: the kubelet's last bucket ends at 10 seconds, so no more"
+            " is ever seen; give one below 10.",
+        ),
+        ({"thresholds": {"sandbox_seconds": "1e3"}}, "sandbox_seconds is '1e3', with which its alert never fires"),
+        (
+            {"thresholds": {"pool_used_ratio": 1}},
+            "pool_used_ratio is '1', with which its alert never fires: no more than all can be in use; give one below 1.",
+        ),
+        ({"thresholds": {"identities_used_ratio": 1.0}}, "identities_used_ratio is '1.0', with which its alert never"),
+        ({"thresholds": {"node_addresses_used_ratio": 1}}, "node_addresses_used_ratio is '1', with which its alert"),
+        (
+            {"thresholds": {"node_addresses_left": 0}},
+            "node_addresses_left is '0', with which its alert never fires: no Node has less than none left; give one above 0.",
+        ),
+        (
+            {"thresholds": {"identity_gc_window": "5s"}},
+            "identity_gc_window is '5s', with which its alert never fires: a shorter time may hold one sample only, which says"
+            " nothing of a change; give one of 60 or more seconds.",
+        ),
         ({"hold": "5"}, "for: '5' is no time for Prometheus"),
         ({"interval": "1.5m"}, "interval: '1.5m' is no time"),
         ({"labels": {"severity": "x"}}, "labels: 'severity' cannot be added"),
