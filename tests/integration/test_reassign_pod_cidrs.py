@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 import yaml
 
-from harness import live_inventory, workload
+from harness import host_users, live_inventory, workload
+from harness.end_state import end_state
+from harness.host_users import NOPASSWD, PASSWORD, HostUser
 from harness.playbook import PlaybookRun, run_playbook
 from harness.waiting import wait_until
 from testbed import ControlPlaneSpec, HostSpec, Testbed, TestbedSpec
@@ -34,6 +36,9 @@ ANNOTATIONS = {"example.com/note": "keep"}
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/podnet-upkeep-reassign-pod-cidrs"
 JOURNAL = "/api/v1/namespaces/kube-system/configmaps/podnet-upkeep-reassign-pod-cidrs"
 IMAGES = "/api/v1/namespaces/kube-system/secrets/podnet-upkeep-reassign-pod-cidrs-images"
+PILOT = HostUser("pilot", NOPASSWD)
+SECRET = HostUser("secret", PASSWORD, password="open-sesame")
+GUEST = HostUser("guest")
 TAINT = {"key": "dedicated", "value": "x", "effect": "PreferNoSchedule"}
 
 
@@ -49,6 +54,7 @@ def cluster() -> Iterator[Testbed]:
         testbed.client.patch("/api/v1/nodes/h1", {"metadata": {"labels": LABELS, "annotations": ANNOTATIONS}})
         testbed.client.patch("/api/v1/nodes/h1", {"spec": {"taints": [TAINT]}})
         drift.make_drifted(testbed, "h1", (FOREIGN,))
+        host_users.create(testbed, PILOT, SECRET, GUEST)
         workload.deploy(testbed)
         wait_until("the workload is ready", lambda: workload.workload_ready(testbed))
         wait_until("h1 runs a pod", lambda: workload.network_pods(testbed, "h1"))
@@ -171,7 +177,16 @@ def assert_one_clear_sentence(done: PlaybookRun, *words: str) -> None:
 
 @pytest.mark.parametrize(
     "case",
-    ["missing-kubeconfig", "unreachable-api", "no-such-node", "node-without-host", "wrong-machine", "no-permission"],
+    [
+        "missing-kubeconfig",
+        "unreachable-api",
+        "no-such-node",
+        "node-without-host",
+        "wrong-machine",
+        "not-root",
+        "sudo-wants-a-password",
+        "no-permission",
+    ],
 )
 def test_bad_input_is_one_sentence_and_changes_nothing(
     case: str, cluster: Testbed, operator_kubeconfig: Path, tmp_path: Path
@@ -196,6 +211,14 @@ def test_bad_input_is_one_sentence_and_changes_nothing(
         inventory = inventory_with(cluster, tmp_path, {"h1": "h2", "h2": "h1"})
         done = reassign(cluster, operator_kubeconfig, inventory=inventory)
         assert_one_clear_sentence(done, "h1", "machine-id")
+    elif case == "not-root":
+        inventory = host_users.inventory(cluster, tmp_path, GUEST)
+        done = reassign(cluster, operator_kubeconfig, inventory=inventory, reassign_pod_cidrs_become=False)
+        assert_one_clear_sentence(done, "Host h1 was read by a user who is not root", "Nothing was changed.")
+    elif case == "sudo-wants-a-password":
+        done = reassign(cluster, operator_kubeconfig, inventory=host_users.inventory(cluster, tmp_path, SECRET))
+        said = "Host h1 could not be read: Missing sudo password. The user who logs in there has to become root"
+        assert_one_clear_sentence(done, said, "Nothing was changed.")
     else:
         done = reassign(cluster, Path(cluster.kubeconfig_for("nobody-in-particular", ())))
         assert_one_clear_sentence(done, "nodes", "nobody-in-particular")
@@ -385,3 +408,31 @@ def test_failed_node_stays_cordoned_and_the_same_command_resumes(
     wait_until("the workload is ready again", lambda: workload.workload_ready(cluster))
     assert_addresses_in_node_cidr(cluster, "h1")
     assert audit(cluster.kubeconfig)["summary"]["critical"] == 0
+
+
+def test_a_user_with_sudo_does_what_root_does(cluster: Testbed, operator_kubeconfig: Path, tmp_path: Path) -> None:
+    """Logged in as AWX does: every visit by sudo, another podCIDR, and the Node, its host and its pods as root leaves them."""
+    before = node_of(cluster, "h1")
+    done = reassign(
+        cluster,
+        operator_kubeconfig,
+        inventory=host_users.inventory(cluster, tmp_path, PILOT),
+        reassign_pod_cidrs_nodes=["h1"],
+        reassign_pod_cidrs_even_if_healthy=True,
+    )
+    assert done.returncode == 0, done.output
+    assert host_users.became_root(cluster, PILOT, "h1") == 4, "read, stop, clean and start, read again"
+    after = node_of(cluster, "h1")
+    assert after["metadata"]["uid"] != before["metadata"]["uid"]
+    assert after["spec"]["podCIDR"] != before["spec"]["podCIDR"]
+    assert after["metadata"]["labels"] == before["metadata"]["labels"] and not after["spec"].get("unschedulable")
+    wait_until("the workload is ready again", lambda: workload.workload_ready(cluster))
+    state_dir = Path(cluster.directory) / "before-images"
+
+    def is_as_after_root() -> bool:
+        hosts = end_state(cluster, state_dir)["hosts"]
+        return bool(hosts["h1"] == hosts["h2"])  # which root alone has worked on
+
+    wait_until("kubelet, CNI and pods of h1 are as those of h2", is_as_after_root)
+    assert_addresses_in_node_cidr(cluster, "h1")
+    assert holder(cluster) == "" and not list(state_dir.glob("*.json"))
