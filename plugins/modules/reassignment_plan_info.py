@@ -79,6 +79,14 @@ options:
     description: Namespace of the pods that show that the network works. Whether they may be made there is asked.
     type: str
     default: default
+  probe_image:
+    description:
+      - Image of the pods that show that the network works. Empty means an agnhost that a Node has, as for
+        M(podnet.upkeep.node_network_probe).
+      - The pod is tried as a dry run, so that admission or a quota that refuses it shows before anything is changed. Without
+        an image, Nodes that have told of no agnhost are named in RV(warnings_of_plan).
+      - Where this option is not given, no probe is planned.
+    type: str
   wait_for_allocation:
     description: Seconds to wait for the allocator when a named Node has no pod CIDR, before the plan is made.
     type: int
@@ -313,6 +321,7 @@ def plan_options(params: t.Mapping[str, t.Any], client: KubeClient) -> PlanOptio
         journal=journal_of(params, client),
         settle_seconds=params["settle_seconds"],
         probe_namespace=params["probe_namespace"],
+        probe_image=params["probe_image"],
         drain=DrainOptions(
             filters=FilterOptions(
                 ignore_daemonsets=True,
@@ -414,6 +423,7 @@ def main() -> None:
             "state_dir": {"type": "path"},
             "settle_seconds": {"type": "int", "default": 30},
             "probe_namespace": {"type": "str", "default": "default"},
+            "probe_image": {"type": "str"},
             "wait_for_allocation": {"type": "int", "default": 0},
             "delete_emptydir_data": {"type": "bool", "default": False},
             "force": {"type": "bool", "default": False},

@@ -122,13 +122,13 @@ class NetworkProbe:
         nodes = {str(node["metadata"]["name"]): node for node in self._client.list("/api/v1/nodes")}
         if self._options.peer:
             node = nodes.get(self._options.peer)
-            if node is None or not _can_run_pods(node):
+            if node is None or not can_run_pods(node):
                 raise InputError(f"peer: '{self._options.peer}' is not a Ready Node with podCIDRs; name another one.")
             return self._options.peer, []
         usable = sorted(
             (name in self._options.avoid_peers, is_unschedulable(node), name)
             for name, node in nodes.items()
-            if name != self._node_name and _can_run_pods(node)
+            if name != self._node_name and can_run_pods(node)
         )
         if not usable:
             warning = f"No other Ready node with podCIDRs: node {self._node_name} was only probed from itself."
@@ -141,8 +141,8 @@ class NetworkProbe:
         """The image that was named, else an agnhost that both nodes or at least this one has, else the published one."""
         if self._options.image:
             return self._options.image
-        here = _agnhosts_of(get_node(self._client, self._node_name))
-        there = _agnhosts_of(get_node(self._client, peer))
+        here = agnhosts_of(get_node(self._client, self._node_name))
+        there = agnhosts_of(get_node(self._client, peer))
         return next(iter([name for name in here if name in there] + here), DEFAULT_IMAGE)
 
     def run(self) -> ProbeResult:
@@ -273,13 +273,13 @@ class NetworkProbe:
         )
 
 
-def _agnhosts_of(node: Mapping[str, t.Any]) -> list[str]:
+def agnhosts_of(node: Mapping[str, t.Any]) -> list[str]:
     """Every agnhost among the images that the node has told of (at most 50, the largest first)."""
     images = (node.get("status") or {}).get("images") or []
     return [str(name) for image in images for name in image.get("names") or [] if "/agnhost:" in name]
 
 
-def _can_run_pods(node: Mapping[str, t.Any]) -> bool:
+def can_run_pods(node: Mapping[str, t.Any]) -> bool:
     conditions = (node.get("status") or {}).get("conditions") or []
     ready = any(one.get("type") == "Ready" and one.get("status") == "True" for one in conditions)
     labels = (node.get("metadata") or {}).get("labels") or {}

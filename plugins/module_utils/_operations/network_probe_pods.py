@@ -79,6 +79,10 @@ class ProbePods:
         self._made.append(pod)
         return pod
 
+    def try_start(self, name: str, node_name: str) -> None:
+        """Let admission and quotas judge such a pod, as a dry run. Raises ApiError."""
+        self._client.create(self._path, self._manifest(name, node_name, ()), dry_run=True)
+
     def remove(self, pod: JsonObject) -> None:
         """Delete a pod at once; one that is gone is fine. Raises ApiError."""
         try:

@@ -44,8 +44,8 @@ class PlanOptions:
     """``nodes`` empty: every Node that the audit wants registered anew. ``run_nodes``: all Nodes of the whole run.
 
     ``accepted_risks`` are names that objections carry. ``even_if_healthy`` plans named Nodes without any finding.
-    ``pod_cidrs`` {Node: podCIDRs} and ``keep_pod_cidrs`` choose podCIDRs instead of an allocator. Of ``probe_namespace`` only
-    the permissions are asked.
+    ``pod_cidrs`` {Node: podCIDRs} and ``keep_pod_cidrs`` choose podCIDRs instead of an allocator. ``probe_image`` is None
+    where no probe is planned, and empty where nobody named one.
     """
 
     nodes: tuple[str, ...] = ()
@@ -59,6 +59,7 @@ class PlanOptions:
     journal: Journal | None = None
     settle_seconds: float = 30.0
     probe_namespace: str = "default"
+    probe_image: str | None = None
     drain: DrainOptions = field(default_factory=lambda: DrainOptions(filters=FilterOptions(ignore_daemonsets=True)))
 
     def chosen(self, node: Mapping[str, t.Any]) -> list[str]:

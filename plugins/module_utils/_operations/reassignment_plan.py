@@ -49,6 +49,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.reassign
     head_lines,
     node_lines,
 )
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.reassignment_probe import probe_outlook
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.refusals_network import network_agents
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.refusals_other_runs import other_runs
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.refusals_permissions import missing
@@ -121,6 +122,11 @@ def make_plan(client: KubeClient, context: Context, options: PlanOptions) -> Pla
     if plans and not refusals:  # else something of what follows may be forbidden
         others += network_agents(client, context, ours)
         others += _webhooks(client, plans, options)
+        if options.probe_image is not None:
+            names = [plan.name for plan in plans]
+            risks, more = probe_outlook(client, names, options.probe_image, options.probe_namespace)
+            others += risks
+            warnings += more
     refusals += standing(others, options.accepted_risks)
     _add_block_refusals(context, plans)
     if not options.nodes:
