@@ -61,7 +61,10 @@ def probe_outlook(
 
 def without_image(nodes: Mapping[str, Mapping[str, t.Any]], names: Collection[str]) -> list[str]:
     """Those of the probed Nodes, and of the first ones that may be probed from, that have told of no agnhost."""
-    usable = sorted((name in names, is_unschedulable(node), name) for name, node in nodes.items() if can_run_pods(node))
+    probed = set(names)
+    usable = sorted(
+        (name in probed, is_unschedulable(node), name) for name, node in nodes.items() if can_run_pods(node)
+    )
     peers = {name for _avoided, _unschedulable, name in usable[:2]}  # the second one, where the first is the probed one
     return sorted(name for name in probed | peers if not agnhosts_of(nodes[name]))
 
