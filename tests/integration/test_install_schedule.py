@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,42 @@ def test_the_command_does_what_it_does_by_hand(testbed: Testbed, tmp_path: Path)
     assert b"podnet_upkeep_" in receiver.requests[1][2]
     kept = install(testbed, **urls)
     assert kept.changed == 0, kept.output  # the summary belongs to the runs
+
+
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
+
+
+def test_a_clean_up_that_refuses_takes_no_results_away(testbed: Testbed, tmp_path: Path) -> None:
+    """Somebody holds its lock: all is delivered, and the run fails. Where nobody takes results, clean-ups run nevertheless."""
+    with Receiver() as receiver:
+        urls = {"push_url": f"{receiver.url}/hook", "pushgateway_url": receiver.url}
+        done = install(testbed, **urls)
+        assert done.returncode == 0, done.output
+        now = time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime())
+        lease = {"holderIdentity": "somebody", "leaseDurationSeconds": 900, "renewTime": now, "acquireTime": now}
+        held = f"{LEASES}/podnet-upkeep-clean-stale-pods"
+        if testbed.client.find(held):
+            testbed.client.delete(held)
+        testbed.client.create(LEASES, {"metadata": {"name": held.rpartition("/")[2]}, "spec": lease})
+        cleanup_scene.pod(testbed, "ended", "Failed")
+        there = {one["metadata"]["name"] for one in testbed.client.list(cleanup_scene.PODS)}
+        refused = own_run(testbed, tmp_path)
+        assert refused.returncode != 0 and "somebody holds the Lease" in refused.flat_output, refused.output
+        assert {one["metadata"]["name"] for one in testbed.client.list(cleanup_scene.PODS)} == there
+        report = json.loads((tmp_path / "audit.json").read_text(encoding="utf-8"))
+        methods = [(method, path) for method, path, _body in receiver.requests]
+        assert methods == [("POST", "/hook"), ("PUT", "/metrics/job/podnet_upkeep")]
+        assert json.loads(receiver.requests[0][2]) == report
+    summary = json.loads(testbed.client.get(f"{CONFIG_MAPS}/{NAME}-summary")["data"]["summary.json"])
+    assert summary["taken_at"] == report["taken_at"] and summary["clean_ups"] == {"clean_stale_pods": None}
+    assert len(list((tmp_path / "history").iterdir())) == 1
+
+    testbed.client.delete(held)
+    unheard = own_run(testbed, tmp_path)
+    assert unheard.returncode != 0 and "The results could not be delivered. Push the report" in unheard.flat_output
+    assert len(testbed.client.list(cleanup_scene.PODS)) == len(there) - min(2, len(there))
+    summary = json.loads(testbed.client.get(f"{CONFIG_MAPS}/{NAME}-summary")["data"]["summary.json"])
+    assert summary["clean_ups"]["clean_stale_pods"]["deleted"] == min(2, len(there))
 
 
 def _timeless(report: dict[str, Any]) -> dict[str, Any]:
