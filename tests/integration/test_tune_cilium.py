@@ -51,7 +51,8 @@ from .test_restart_cilium import agents
 
 pytestmark = pytest.mark.testbed
 
-QUICK = {"settle_seconds": 3, "timeout": 90, "health_gate": False}
+# as text, as `-e name=value` gives them
+QUICK = {"settle_seconds": "3", "timeout": "90", "health_gate": "false", "remember": "true"}
 RELEASE = (1, 18)
 
 
@@ -139,7 +140,7 @@ def test_a_value_that_stops_the_operator_is_put_back(testbed: Testbed) -> None:
     """It is Ready, and exits when it leads: nothing but waiting for a leader shows that."""
     before = raw(testbed)
     pools = "10.60.0.0/22 10.60.1.0/24"  # overlap
-    options = {**QUICK, "settle_seconds": 10, "accepted_risks": ["address-pool"]}
+    options = {**QUICK, "settle_seconds": "10", "accepted_risks": ["address-pool"]}
     failed = play(testbed, "tune_cilium", values={"cluster-pool-ipv4-cidr": pools}, **options)
     assert failed.returncode != 0
     assert "The values of before were put back." in failed.flat_output
@@ -152,14 +153,14 @@ def test_a_value_that_stops_the_operator_is_put_back(testbed: Testbed) -> None:
 def test_a_run_that_was_interrupted_goes_on(testbed: Testbed) -> None:
     """The change was written and nothing restarted: the same command only restarts; so does the way back."""
     before, old = raw(testbed), wait_operator(testbed)
-    written = play(testbed, "tune_cilium", profile="faster_identity_gc", restart=False, **QUICK)
+    written = play(testbed, "tune_cilium", profile="faster_identity_gc", restart="false", **QUICK)
     assert written.returncode == 0 and wait_operator(testbed)["metadata"]["uid"] == old["metadata"]["uid"]
     done = play(testbed, "tune_cilium", profile="faster_identity_gc", **QUICK)
     assert done.returncode == 0 and done.changed > 0, done.output
     assert wait_operator(testbed)["metadata"]["uid"] != old["metadata"]["uid"]
 
     middle = wait_operator(testbed)["metadata"]["uid"]
-    play(testbed, "tune_cilium", state="restored", restart=False, **QUICK)
+    play(testbed, "tune_cilium", state="restored", restart="false", **QUICK)
     assert raw(testbed) == before
     play(testbed, "tune_cilium", state="restored", **QUICK)
     assert wait_operator(testbed)["metadata"]["uid"] != middle
@@ -315,7 +316,7 @@ def test_another_label_filter_there_and_back(managed: Testbed) -> None:
     assert len(managed.client.list(IDENTITIES)) == 2 and "k8s:job" not in security_labels(managed)
 
     agent = agents(managed)
-    written = play(managed, "tune_cilium", state="restored", restart=False, **QUICK)
+    written = play(managed, "tune_cilium", state="restored", restart="false", **QUICK)
     assert written.returncode == 0 and raw(managed) == before, written.output
     assert agents(managed) == agent and wait_operator(managed)["metadata"]["uid"] == middle
     resumed = play(managed, "tune_cilium", state="restored", **QUICK)
