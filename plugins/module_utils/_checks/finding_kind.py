@@ -16,6 +16,8 @@ CLEAN_CILIUM_NODES = "podnet.upkeep.clean_cilium_nodes"
 RECOVER_IDENTITIES = "podnet.upkeep.recover_identities"
 RESTART_CILIUM = "podnet.upkeep.restart_cilium"
 TUNE_CILIUM = "podnet.upkeep.tune_cilium"
+#: They refuse without an answer: what to restart, what to change. Nothing that starts by itself has one.
+NEED_ANSWERS = frozenset({RESTART_CILIUM, TUNE_CILIUM})
 # commands to verify by hand that several kinds share
 NODE_CIDRS = "kubectl get nodes -o custom-columns=NODE:.metadata.name,CIDRS:.spec.podCIDRs"
 CONTROLLER_MANAGER_FLAGS = (

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.catalogue import CATALOGUE, SEVERITIES
+from ansible_collections.podnet.upkeep.plugins.module_utils._checks.finding_kind import NEED_ANSWERS
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
 from ansible_collections.podnet.upkeep.plugins.module_utils._monitoring import (
     alerts_addresses,
@@ -121,7 +122,7 @@ def _rule(
         "description": written(alert.description, words),
         "runbook_url": _url(alert, options.runbook_url),
     }
-    if kind is not None and kind.playbook:
+    if kind is not None and kind.playbook and kind.playbook not in NEED_ANSWERS:
         annotations["playbook"] = kind.playbook
     return {
         "alert": alert.name,
