@@ -20,6 +20,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.etcdctl_
 
 Value = t.TypeVar("Value")
 _FETCH_SECONDS = 3600.0
+_PASSWORD = " Give the right one (ansible_become_password), or let the user who logs in become root without it."
 
 
 class RemoteCommands:
@@ -76,7 +77,9 @@ class RemoteCommands:
         if isinstance(errors[0], AnsibleConnectionFailure):
             raise EtcdError(f"Host {self.host} cannot be reached: {_folded(errors[0])}.") from errors[0]
         if isinstance(errors[0], AnsibleError):
-            raise EtcdError(f"On host {self.host}: {_folded(errors[0])}.", status=1) from errors[0]
+            said = _folded(errors[0])
+            remedy = _PASSWORD if "password" in said.lower() else ""
+            raise EtcdError(f"On host {self.host}: {said}.{remedy}", status=1) from errors[0]
         raise errors[0]
 
 

@@ -30,6 +30,7 @@ Value = t.TypeVar("Value")
 #: How long a command that only looks for something may take, in seconds.
 LOOK_SECONDS = 60.0
 _SPARE = 30.0
+_NOT_THERE = 127  # as shells say it
 _KILLED = (124, 137)  # by timeout, which ends what does not end by itself
 # with these nobody knows whether what was asked for has happened
 _LOST = ("EOF", "connection reset", "connection refused", "transport is closing", "broken pipe", "unavailable")
@@ -205,7 +206,14 @@ class EtcdctlProgram:
         )
 
     def _on_host(self, program: str) -> tuple[str, str]:
-        ran = self._limited(["sh", "-c", 'command -v -- "$1"', "sh", program], LOOK_SECONDS)
+        ran = self._limited(["sh", "-c", f'command -v -- "$1" || exit {_NOT_THERE}', "sh", program], LOOK_SECONDS)
+        if ran.code not in (0, _NOT_THERE):  # it was not even looked for: sudo refuses, for one
+            raise EtcdError(
+                f"Nothing can be run on host {self.commands.host}: {reason_of(ran.errors, ran.out)[1]}. The user who logs in has to "
+                "become root there.",
+                status=1,
+                path=program,
+            )
         path = ran.out.strip().splitlines()[-1] if ran.code == 0 and ran.out.strip() else ""
         return path, "" if path else f"it has no program {program}"
 

@@ -124,6 +124,18 @@ def test_the_one_in_the_container_of_etcd(on_host: Ran, place: str) -> None:
     assert host.asked[-1][:5] == ["crictl", "--timeout=60s", "exec", "0a1b2c", "etcdctl"]
 
 
+@pytest.mark.parametrize("place", ["auto", "host", "container"])
+@pytest.mark.parametrize("said", ["pilot is not in the sudoers file.", "sudo: sorry, you must have a tty to run sudo"])
+def test_who_may_run_nothing_is_not_told_that_programs_are_missing(place: str, said: str) -> None:
+    """What sudo says, and who has to be mended."""
+    refused = Ran(1, "", f"{said}\n")
+    host = Host(**{"which etcdctl": refused, "which crictl": refused})
+    with pytest.raises(
+        EtcdError, match=rf"^Nothing can be run on host cp1: {said.rstrip('.')}\. .* become root there\.$"
+    ):
+        EtcdctlProgram(host, where(place=place)).run("alarm", "list")
+
+
 def test_an_old_one_on_the_host_gives_way_to_the_container() -> None:
     """Before 3.4 its API is another one."""
 
