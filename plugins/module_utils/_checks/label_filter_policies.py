@@ -14,6 +14,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context impo
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.label_filter_pods import SimulatedPods, Workload
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.permissions import PERMISSIONS
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.resources import POLICIES, RESOURCES
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cilium_config_values import boolean
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.label_filter import LabelFilter, Version
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.policy_effects import (
     SelectorEffect,
@@ -27,6 +28,9 @@ _LOCAL_SINCE: t.Final[Version] = (1, 19)
 # so many comparisons of a selector with a label set; further selectors are reported without pods
 _MOST_COMPARED = 2_000_000
 _EXAMPLES = 5
+# the older name came first; the manager of its policies matches labels of identities (pkg/egressgateway of cilium/cilium)
+_EGRESS_GATEWAY: t.Final = ("enable-egress-gateway", "enable-ipv4-egress-gateway")
+_EGRESS_POLICIES: t.Final = "ciliumegressgatewaypolicies"
 
 
 @dataclass(frozen=True)
@@ -153,11 +157,17 @@ def impact(
 def unreadable(context: Context) -> dict[str, str]:
     """{resource: why it is not known which of these policies there are}."""
     state = context.state
-    return {
+    found = {
         one: f"{state.unknown.get(one, 'they were not read')}; not known is {PERMISSIONS[one].without}"
         for one in POLICIES
         if not state.knows(one)
     }
+    if any(boolean(context.cilium.value(key)) for key in _EGRESS_GATEWAY):
+        found[_EGRESS_POLICIES] = (
+            "the egress gateway is on, whose policies are not read here; not known is which of them select pods by labels that "
+            f"make no identity, so look at kubectl get {_EGRESS_POLICIES} -o yaml"
+        )
+    return found
 
 
 def _keeps(label_filter: LabelFilter) -> t.Callable[[str], bool]:

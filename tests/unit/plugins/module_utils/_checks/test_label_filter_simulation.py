@@ -395,6 +395,16 @@ def test_policies_that_could_not_be_read_are_never_unaffected() -> None:
     assert kinds(simulate(absent, "k8s:!role$")) == []
 
 
+@pytest.mark.parametrize("key", ["enable-egress-gateway", "enable-ipv4-egress-gateway"])
+def test_policies_of_an_egress_gateway_are_not_taken_for_unaffected(key: str) -> None:
+    """They select by labels of identities and are not read: unknown where the gateway is on, no word where it is off."""
+    found = simulate(cluster(PODS, config={key: "true"}), "k8s:!role$")
+    assert kinds(found) == [simulation.POLICIES_UNKNOWN] and found.to_dict()["policies"]["affected"] is None
+    lines = " ".join(report.lines(found.to_dict()))
+    assert "UNKNOWN  ciliumegressgatewaypolicies: the egress gateway is on" in lines
+    assert kinds(simulate(cluster(PODS, config={key: "false"}), "k8s:!role$")) == []
+
+
 @pytest.mark.parametrize("resource", ["pods", "namespaces", "configmaps", "ciliumnodeconfigs"])
 def test_without_what_identities_are_made_of_nothing_is_simulated(resource: str) -> None:
     """One sentence that names it."""
