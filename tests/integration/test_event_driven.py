@@ -47,15 +47,16 @@ def alert(name: str, status: str = "firing", playbook: str = "", **labels: str) 
 class Rulebook:
     """ansible-rulebook with our rulebook, and the controller that it starts jobs at."""
 
-    def __init__(self, awx: FakeAwx, folder: Path) -> None:
+    def __init__(self, awx: FakeAwx, folder: Path, *, secret: str = SECRET) -> None:
         self.awx = awx
         self.log = folder / "log"
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        variables = {"webhook_port": self.port, "webhook_token": SECRET, "prefix": "production", "organization": "Ops"}
+        variables: dict[str, Any] = {"webhook_port": self.port, "prefix": "production", "organization": "Ops"}
+        if secret:
+            variables["webhook_token"] = secret
         (folder / "vars.yml").write_text(json.dumps(variables), encoding="utf-8")
-        (folder / "hosts.yml").write_text("all: {hosts: {localhost: {ansible_connection: local}}}\n", encoding="utf-8")
         # ansible-rulebook asks for ansible-galaxy, which is beside the running Python
         environment = {
             **os.environ,
@@ -64,9 +65,10 @@ class Rulebook:
             "PYTHONUNBUFFERED": "1",
             "no_proxy": "*",
             "ANSIBLE_COLLECTIONS_PATH": str(collection_folder().parents[2]),
+            "EDA_CONTROLLER_URL": awx.url,
+            "EDA_CONTROLLER_TOKEN": TOKEN,
         }
-        command = [str(PROGRAM), "--rulebook", NAME, "--inventory", str(folder / "hosts.yml")]
-        command += ["--vars", str(folder / "vars.yml"), "--controller-url", awx.url, "--controller-token", TOKEN]
+        command = [str(PROGRAM), "--rulebook", NAME, "--vars", str(folder / "vars.yml")]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 command, env=environment, stdout=log, stderr=subprocess.STDOUT, cwd=folder, start_new_session=True
@@ -189,3 +191,16 @@ def test_alerts_start_audits_and_approvals_and_nothing_else(rulebook: Rulebook) 
     assert not [each for each in again if each["template"] == "production reassign_pod_cidrs"], (
         "a repair was started directly"
     )
+
+
+@pytest.mark.long
+@pytest.mark.skipif(shutil.which("java") is None, reason="ansible-rulebook needs Java, which is not installed")
+def test_without_a_token_it_does_not_start(tmp_path: Path) -> None:
+    """Who can reach the port could start jobs."""
+    with FakeAwx(tmp_path) as awx:
+        started = Rulebook(awx, tmp_path, secret="")
+        try:
+            assert started.process.wait(120) == 1
+        finally:
+            started.stop()
+        assert "'webhook_token' is undefined" in started.log.read_text(encoding="utf-8")
