@@ -15,6 +15,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.trend import
     CONTRADICTORY,
     GROWING,
     SHRINKING,
+    STEADY,
     TOO_SHORT,
     Trend,
     trend_of,
@@ -153,9 +154,22 @@ def forecast(limits: Limits, history: History, rules: Rules) -> Forecast:
         return Forecast(limits, CONTRADICTORY, f"unknown: {why}")
     most = _NODE_POINTS if limits.key.startswith(NODE_ADDRESSES) else 200
     trend = trend_of(history.points(limits.key, rules.now), least_days=rules.least_days, most_points=most)
+    if trend.verdict == CONTRADICTORY:
+        return _at_the_fastest(limits, trend, owed, rules)
     if not trend.known:
         return Forecast(limits, trend.verdict, f"unknown: {trend.reason}", trend)
     return _carried_on(limits, trend, owed, rules)
+
+
+def _at_the_fastest(limits: Limits, trend: Trend, owed: int, rules: Rules) -> Forecast:
+    """Of growth that may be none: the earliest day, or that none is in sight even with the fastest growth of the range."""
+    earliest = _days(owed, trend.high, rules.horizon_days)
+    fastest = f"{_few(trend.high)} a day at the fastest"
+    if earliest is None:
+        text = f"no end in sight: not within {rules.horizon_days:.0f} days at {fastest} ({trend.reason})"
+        return Forecast(limits, STEADY, text, trend)
+    text = f"unknown: {trend.reason}; {_few(earliest)} days at the earliest, at {fastest}"
+    return Forecast(limits, CONTRADICTORY, text, trend, earliest=earliest)
 
 
 def _carried_on(limits: Limits, trend: Trend, owed: int, rules: Rules) -> Forecast:

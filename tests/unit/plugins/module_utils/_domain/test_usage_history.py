@@ -91,6 +91,45 @@ def test_answers_of_prometheus() -> None:
         usages_of_query(query((name, [["x", "1"]])))
 
 
+@pytest.mark.parametrize("form", ["query", "text"])
+def test_metrics_tell_when_the_mask_was_changed(form: str) -> None:
+    """By the number of all blocks: 40 of /24 that become 80 of /25 are no growth, of Nodes and of a pool of Cilium."""
+    range_ = {"family": "IPv4", "cluster_cidr": "10.0.0.0/16"}
+    pool = {"pool": "p", "family": "IPv4", "cidr": "10.8.0.0/17"}
+    values: dict[tuple[str, str], tuple[int, int]] = {
+        ("podnet_upkeep_pool_used_blocks", json.dumps(range_)): (40, 80),
+        ("podnet_upkeep_pool_capacity_blocks", json.dumps(range_)): (256, 512),
+        ("podnet_upkeep_cilium_pool_used_blocks", json.dumps(pool)): (20, 40),
+        ("podnet_upkeep_cilium_pool_capacity_blocks", json.dumps(pool)): (128, 256),
+    }
+    start, kept = 1762000000, History()
+    series, lines = [], []
+    for (name, labels), (before, after) in values.items():
+        points = [[start + DAY * day, str(before if day < 5 else after)] for day in range(10)]
+        series.append(({"__name__": name, **json.loads(labels)}, points))
+        inside = ",".join(f'{key}="{value}"' for key, value in json.loads(labels).items())
+        lines += [f"{name}{{{inside}}} {value} {int(time)}000" for time, value in points]
+    found = usages_of_query(query(*series)) if form == "query" else usages_of_text("\n".join(lines) + "\n")
+    for time, one in found.items():
+        kept.add(time, one, "metrics")
+    for key in ("node-blocks/IPv4", "cilium-pool/p/IPv4"):
+        said = forecast(Limits(key, "blocks", 512, 432), kept, Rules(start + 10 * DAY))
+        assert said.verdict == "contradictory" and "blocks of /24 and blocks of /25, which cannot" in said.sentence
+        assert {one.unit for one in kept.usages[key].values()} == {"blocks of /24", "blocks of /25"}
+
+
+def test_a_steady_number_has_no_end_in_sight() -> None:
+    """Noise around a number that is far below the limit is no contradiction; near the limit the earliest day is given."""
+    noise = [1200 + (-1) ** number * (number % 5) for number in range(60)]
+    far = forecast(Limits("identities", "", 65280, 64080), history([float(one) for one in noise]), Rules(60 * DAY))
+    assert (far.verdict, far.known, far.days, far.earliest) == ("steady", True, None, None)
+    assert far.sentence.startswith("no end in sight: not within 1825 days at ") and "at the fastest" in far.sentence
+    near = forecast(Limits("identities", "", 1220, 20), history([float(one) for one in noise]), Rules(60 * DAY))
+    assert (near.verdict, near.known, near.days) == ("contradictory", False, None)
+    assert near.trend is not None and near.trend.high and near.earliest == pytest.approx(20 / near.trend.high)
+    assert near.to_dict()["days_earliest"] and "days at the earliest" in near.sentence
+
+
 def history(values: list[float], unit: str = "") -> History:
     """A value a day."""
     found = History()
