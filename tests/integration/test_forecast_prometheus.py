@@ -22,7 +22,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.usage_histor
 pytestmark = [pytest.mark.testbed, pytest.mark.once]
 
 DAY = 86400
-QUERY = '{__name__=~"podnet_upkeep_.*(used|used_blocks|free)"}'
+QUERY = '{__name__=~"podnet_upkeep_.*(used|used_blocks|capacity_blocks|free)"}'
 
 
 def free_port() -> int:

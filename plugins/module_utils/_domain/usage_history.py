@@ -31,7 +31,12 @@ _METRICS: t.Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     f"{_PREFIX}cilium_pool_used_blocks": (CILIUM_POOL, ("pool", "family")),
     f"{_PREFIX}node_addresses_free": (NODE_ADDRESSES, ("node",)),
 }
-METRIC_NAMES: t.Final = frozenset({*_METRICS, _TIME})
+# metric -> the same, and the label with the range that its blocks are of: both tell the size of a block
+_SIZES: t.Final[Mapping[str, tuple[str, tuple[str, ...], str]]] = {
+    f"{_PREFIX}pool_capacity_blocks": (NODE_BLOCKS, ("family",), "cluster_cidr"),
+    f"{_PREFIX}cilium_pool_capacity_blocks": (CILIUM_POOL, ("pool", "family"), "cidr"),
+}
+METRIC_NAMES: t.Final = frozenset({*_METRICS, *_SIZES, _TIME})
 # a time stamp above this is in milliseconds: as seconds it would be the year 5138
 _MILLISECONDS = 1e11
 
@@ -124,12 +129,18 @@ def usages_of_text(text: str) -> dict[float, dict[str, Usage]]:
             samples.setdefault(name, []).append((sample, _stamp(line), value))
     audits = [value for _sample, _time, value in samples.pop(_TIME, ())]
     made: dict[float, dict[str, Usage]] = {}
+    sizes: dict[tuple[float, str], str] = {}
     for sample, time, value in (one for found in samples.values() for one in found):
         when = time if time is not None else (audits[0] if len(audits) == 1 else None)
         if when is None:
             raise ValueError(f"its samples have no times, and it has {len(audits)} samples of {_TIME}")
         name, labels = prometheus_text.labels_of(sample)
-        _count(made.setdefault(when, {}), name, labels, value)
+        if name in _SIZES:
+            key, unit = _size(name, labels, value)
+            sizes[when, key] = unit
+        else:
+            _count(made.setdefault(when, {}), name, labels, value)
+    _with_units(made, sizes)
     return made
 
 
@@ -149,11 +160,12 @@ def usages_of_query(answer: Mapping[str, t.Any]) -> dict[float, dict[str, Usage]
     if answer.get("status") != "success" or data.get("resultType") not in ("matrix", "vector"):
         raise ValueError("it is no successful answer of Prometheus with series")
     made: dict[float, dict[str, Usage]] = {}
+    sizes: dict[tuple[float, str], str] = {}
     seen: dict[tuple[str, str], str] = {}
     for series in _rows(data.get("result")):
         labels = {str(key): str(value) for key, value in _mapping(series.get("metric")).items()}
         name = labels.get("__name__", "")
-        if name not in _METRICS:
+        if name not in _METRICS and name not in _SIZES:
             continue
         # two exporters, or two clusters, with the same series would be added up
         source = f"{labels.get('job', '')} {labels.get('instance', '')} {labels.get('cluster', '')}".strip()
@@ -163,7 +175,12 @@ def usages_of_query(answer: Mapping[str, t.Any]) -> dict[float, dict[str, Usage]
                 f"{name} comes from several sources ({seen[name, own]} and {source}); select one in the query"
             )
         for time, value in _samples(series):
-            _count(made.setdefault(time, {}), name, labels, value)
+            if name in _SIZES:
+                key, unit = _size(name, labels, value)
+                sizes[time, key] = unit
+            else:
+                _count(made.setdefault(time, {}), name, labels, value)
+    _with_units(made, sizes)
     return made
 
 
@@ -186,6 +203,24 @@ def _count(found: dict[str, Usage], name: str, labels: Mapping[str, str], value:
         value = -value
     before = found.get(key)
     found[key] = Usage(value + (before.used if before and start == CILIUM_POOL else 0.0))
+
+
+def _with_units(found: dict[float, dict[str, Usage]], sizes: Mapping[tuple[float, str], str]) -> None:
+    """Give blocks of which the size is known their unit, so that those of two sizes are never compared."""
+    for (time, key), unit in sizes.items():
+        if usage := found.get(time, {}).get(key):
+            found[time][key] = Usage(usage.used, unit)
+
+
+def _size(name: str, labels: Mapping[str, str], capacity: float) -> tuple[str, str]:
+    """(key, unit) of a sample of the capacity; the unit is empty where the labels or the number tell no size."""
+    start, keys, label = _SIZES[name]
+    key = start + "/".join(labels.get(one, "") for one in keys)
+    length = labels.get(label, "").rpartition("/")[2]
+    blocks = int(capacity) if capacity == int(capacity) else 0
+    if not length.isdecimal() or blocks < 1 or blocks & (blocks - 1):
+        return key, ""
+    return key, _blocks(int(length) + blocks.bit_length() - 1)
 
 
 def _blocks(size: t.Any) -> str:
