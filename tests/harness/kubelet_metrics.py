@@ -1,4 +1,4 @@
-"""Asks the real kubelet of a host whether it serves the metrics that alerts and panels use: `TESTBED HOST`.
+"""Asks the real kubelet of a host whether it serves the metrics of alerts, and whether panels show them: `TESTBED HOST`.
 
 A pod with an image that is not there is enough: its sandbox is made before anybody looks for the image. Without a program of
 the CNI it cannot be made, and the kubelet counts that.
@@ -12,6 +12,7 @@ import time
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._monitoring.metric_table import EVENT, METRICS, SCRAPED
 from ansible_collections.podnet.upkeep.plugins.module_utils._monitoring.monitored_cluster import KUBELET
+from harness import panel_data
 from testbed import Testbed
 
 _PODS = "/api/v1/namespaces/default/pods"
@@ -40,8 +41,7 @@ def lacking_after_a_pod(testbed: Testbed, host: str, wanted: set[str], seconds: 
     end = time.monotonic() + seconds
     try:
         while True:
-            text = testbed.client.get(f"/api/v1/nodes/{host}/proxy/metrics")["text"]
-            lacking = wanted - set(re.findall(r"^([a-z_]+)\{?", text, re.MULTILINE))
+            lacking = wanted - set(re.findall(r"^([a-z_]+)\{?", answer(testbed, host), re.MULTILINE))
             if not lacking or time.monotonic() > end:
                 return lacking
             time.sleep(0.5)
@@ -49,12 +49,25 @@ def lacking_after_a_pod(testbed: Testbed, host: str, wanted: set[str], seconds: 
         testbed.client.delete(f"{_PODS}/{name}")
 
 
+def answer(testbed: Testbed, host: str) -> str:
+    """All metrics of the kubelet, as the API server hands them on."""
+    return str(testbed.client.get(f"/api/v1/nodes/{host}/proxy/metrics")["text"])
+
+
 def main() -> int:
-    """Print what is missing; 1 where something is."""
-    lacking = missing(Testbed.attach(sys.argv[1]), sys.argv[2])
-    for name in sorted(lacking):
-        print(f"the kubelet serves no {name}", file=sys.stderr)
-    return 1 if lacking else 0
+    """Print what is missing; 1 where something is. Without promtool, panels are judged by their metrics alone."""
+    testbed, host = Testbed.attach(sys.argv[1]), sys.argv[2]
+    before = answer(testbed, host)
+    wrong = [f"the kubelet serves no {name}" for name in sorted(missing(testbed, host))]
+    panels = panel_data.expressions(KUBELET)
+    if panel_data.PROMTOOL and panels:
+        after = answer(testbed, host)
+        # what appears with its first event is there twice: one value is no increase
+        served = panel_data.scraped(before, after, after, job=KUBELET, instance=host)
+        wrong += [f"a panel shows nothing: {expr}" for expr in panel_data.without_data(panels, served)]
+    for line in wrong if panels else ["no panel is of kubelets"]:
+        print(line, file=sys.stderr)
+    return 1 if wrong or not panels else 0
 
 
 if __name__ == "__main__":

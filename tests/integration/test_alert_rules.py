@@ -17,12 +17,15 @@ from unit.plugins.module_utils._monitoring.alert_cases import CASES, Series
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.catalogue import CATALOGUE, SEVERITIES
 from ansible_collections.podnet.upkeep.plugins.module_utils._monitoring.alerts_audit import alerts_of_findings
 from ansible_collections.podnet.upkeep.plugins.module_utils._monitoring.monitored_cluster import (
+    AUDIT,
+    CILIUM,
     COMPONENTS,
     MonitoredCluster,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._monitoring.rules import RuleOptions, Rules, rules
 from ansible_collections.podnet.upkeep.plugins.module_utils._monitoring.scraping import ScrapeTarget, scrape_configs
 from ansible_collections.podnet.upkeep.plugins.module_utils._report.prometheus import prometheus
+from harness import panel_data
 
 pytestmark = [
     pytest.mark.testbed,
@@ -158,6 +161,15 @@ def test_the_alert_of_a_finding_fires_for_this_finding_only(tmp_path: Path) -> N
     )
     done = check(tmp_path, "test", "rules", write_findings(tmp_path, tests))
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_panels_of_the_audit_show_what_it_writes() -> None:
+    """Each of them has data of a report that has everything; without one it has none."""
+    asked = panel_data.expressions(AUDIT, CILIUM)
+    served = panel_data.scraped(prometheus(full()), job="node-exporter", instance="h1")
+    assert len(asked) > 12 and panel_data.without_data(asked, served) == []
+    other = {name: values for name, values in served.items() if not name.startswith("podnet_upkeep_cilium_pool_")}
+    assert [one for one in asked if "cilium_pool" in one] == panel_data.without_data(asked, other) != []
 
 
 def expect(expr: str, at: str, series: list[str]) -> dict[str, Any]:

@@ -55,7 +55,14 @@ Where the audit comes in
   Nobody exports how many identity numbers are free, which labels make identities, how many blocks a pool of Cilium has left, or
   which podCIDRs do not fit. The audit does, into a file for the textfile collector of node_exporter
   (``audit_report_prometheus``). One alert is generated for each finding of the catalogue, with its texts and its page. What an
-  audit has found stays until the next one: run it on a schedule, and heed ``PodnetAuditOld``.
+  audit has found stays until the next one: run it on a schedule, and heed ``PodnetAuditOld``. It is judged for each source (job and
+  instance) that serves metrics of an audit. Its threshold ``audit_age`` is 26 hours, which is right for an audit each day; set it
+  above the time between two audits: ``install_monitoring_thresholds: {audit_age: 2h}`` for one each hour.
+How it is tested
+  Rules are loaded by a real Prometheus, which scrapes a real kube-apiserver, kube-controller-manager, cilium-operator and an audit;
+  the panels of kubelets are asked with what a real kubelet has served, those of the audit with a report that has everything in it.
+  No agent of Cilium runs in these tests, and no cloud: the metrics of agents and of addresses from a cloud, and so their alerts and
+  panels, are known from the source code alone. The table of metrics says of each how it is known.
 Permissions
   The page *Access* lists what detection and installation need; ``podnet.upkeep.install_access`` creates a role with exactly that.
   Files without detection (``install_monitoring_detect: false``) need none.
