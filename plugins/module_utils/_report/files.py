@@ -30,16 +30,20 @@ WRITERS: t.Final[Mapping[str, Callable[[Document], str]]] = {
     "report_prometheus": prometheus,
     "report_junit": junit,
 }
+_MODES: t.Final = {"report_prometheus": 0o644}
 
 
 def write_reports(options: Mapping[str, t.Any], document: Document) -> dict[str, str]:
     """Write every report that an option names; {option: full path}.
 
-    Each file is written whole or not at all, mode 0640. Raises InputError naming the option when one cannot be written.
+    Each file is written whole or not at all, mode 0640; metrics, which somebody else's node_exporter reads, 0644. Raises
+    InputError naming the option when one cannot be written.
     """
     return {
         # a name may hold half a character, which no file can
-        option: write_atomically(options[option], make(document).encode("utf-8", "replace"), option)
+        option: write_atomically(
+            options[option], make(document).encode("utf-8", "replace"), option, _MODES.get(option, 0o640)
+        )
         for option, make in WRITERS.items()
         if options[option]
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -27,12 +28,18 @@ def test_every_report_has_a_name() -> None:
 
 
 def test_files_are_private_and_equal_every_time(tmp_path: Path) -> None:
-    """0640 whatever the umask is, no clock of the reader in them, and an unchanged report is not written again."""
+    """0640 whatever the umask is, metrics 0644: node_exporter has a user of its own. No clock of the reader is in them, and an
+    unchanged report is not written again."""
     wanted = options(tmp_path)
-    assert write_reports(wanted, full()) == wanted
+    umask = os.umask(0o077)
+    try:
+        assert write_reports(wanted, full()) == wanted
+    finally:
+        os.umask(umask)
     first = {name: Path(name).read_bytes() for name in wanted.values()}
     times = {name: Path(name).stat().st_mtime_ns for name in wanted.values()}
-    assert all(stat.S_IMODE(Path(name).stat().st_mode) == 0o640 for name in first)
+    modes = {option: stat.S_IMODE(Path(name).stat().st_mode) for option, name in wanted.items()}
+    assert modes == {**dict.fromkeys(WRITERS, 0o640), "report_prometheus": 0o644}
     write_reports(wanted, full())
     assert first == {name: Path(name).read_bytes() for name in wanted.values()}
     assert times == {name: Path(name).stat().st_mtime_ns for name in wanted.values()}
