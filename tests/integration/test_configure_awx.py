@@ -10,18 +10,32 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from snapshots.make_sick_small import TARGET
 
 from harness.awx_collection import awx_collections
-from harness.fake_awx.server import TOKEN, USER, FakeAwx
+from harness.fake_awx.server import TOKEN, TOKEN_OF_ORGANIZATION, USER, FakeAwx
 from harness.playbook import PlaybookRun, run_playbook
 
 pytestmark = [pytest.mark.testbed, pytest.mark.once]
 
 SOME = {
-    "configure_awx_playbooks": ["audit", "clean_endpoints"],
+    "configure_awx_playbooks": ["audit", "clean_endpoints", "maintain_kvstore"],
     "configure_awx_workflows": ["clean_endpoints"],
 }
+ONE: dict[str, Any] = {"configure_awx_playbooks": ["audit"], "configure_awx_workflows": []}
+CREDENTIALS = [
+    {
+        **{"name": "production API", "kind": "kubernetes"},
+        "inputs": {"host": "https://192.0.2.1:6443", "bearer_token": "secret-of-the-cluster"},
+    },
+    {"name": "node access", "kind": "machine", "inputs": {"username": "ops", "ssh_key_data": "secret-of-the-hosts"}},
+    {
+        "name": "members",
+        "kind": "etcd",
+        "inputs": {"ca_cert": "PEM", "client_cert": "PEM", "client_key": "secret-of-etcd"},
+    },
+]
 
 
 class Scene:
@@ -39,12 +53,7 @@ class Scene:
             "configure_awx_project_path": str(self.project),
             "configure_awx_project_url": "https://git.example.com/ops/awx.git",
             "configure_awx_execution_environment_image": "registry.example.com/podnet-upkeep-ee:1",
-            "configure_awx_credentials": [
-                {
-                    **{"name": "production API", "kind": "kubernetes"},
-                    "inputs": {"host": "https://192.0.2.1:6443", "bearer_token": "secret-of-the-cluster"},
-                },
-            ],
+            "configure_awx_credentials": CREDENTIALS,
             "configure_awx_notifications": [
                 {
                     **{"name": "on-call", "events": ["failure", "approval"], "type": "webhook"},
@@ -88,9 +97,9 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 
 def test_it_is_made_once(scene: Scene) -> None:
-    """The second run changes nothing and writes nothing; secrets are in no output."""
+    """The second run changes nothing and writes nothing, so it needs no system administrator; secrets are in no output."""
     before = len(scene.awx.writes)
-    second = scene.run(**SOME)
+    second = scene.run(configure_awx_token=TOKEN_OF_ORGANIZATION, **SOME)
     assert second.returncode == 0 and second.changed == 0, second.output
     # reading the repository anew is no change
     assert [write for write in scene.awx.writes[before:] if not write[1].endswith("/update/")] == []
@@ -100,13 +109,18 @@ def test_it_is_made_once(scene: Scene) -> None:
 def test_what_is_there(scene: Scene) -> None:
     """Safe defaults, an approval before the only run that writes, and an audit after it."""
     store = scene.awx.store
-    audit, clean = (store.named("job_templates", f"podnet.upkeep {name}") for name in ("audit", "clean_endpoints"))
-    for template in (audit, clean):
+    audit, clean, etcd = (
+        store.named("job_templates", f"podnet.upkeep {name}") for name in SOME["configure_awx_playbooks"]
+    )
+    credentials = {audit["id"]: ["production API", "node access"], clean["id"]: ["production API"]}
+    credentials[etcd["id"]] = ["production API", "node access", "members"]
+    for template in (audit, clean, etcd):
         assert template["allow_simultaneous"] is False and template["job_slice_count"] == 1
         for prompt in ("job_type", "diff_mode", "limit", "variables"):
             assert template[f"ask_{prompt}_on_launch"] is True
         assert [each["name"] for each in store.related("job_templates", template, "labels")] == ["podnet.upkeep"]
-        assert [each["name"] for each in store.related("job_templates", template, "credentials")] == ["production API"]
+        given = [each["name"] for each in store.related("job_templates", template, "credentials")]
+        assert sorted(given) == sorted(credentials[template["id"]])
         assert [each["name"] for each in store.related("job_templates", template, "notification_templates_error")] == [
             "on-call"
         ]
@@ -170,6 +184,11 @@ def test_check_mode_and_drift(scene: Scene) -> None:
 @pytest.mark.long
 def test_it_is_taken_away(scene: Scene) -> None:
     """Twice, the second time without a change; the organization and what AWX had before stay."""
+    named = [{"name": "production API", "kind": "kubernetes"}, *CREDENTIALS[1:]]
+    kept = scene.run(configure_awx_state="absent", configure_awx_credentials=named)
+    assert kept.returncode == 0 and kept.changed > 0, kept.output
+    assert "stays: credential type podnet.upkeep Kubernetes API, because production API of" in kept.flat_output
+    assert [each["name"] for each in scene.awx.store.objects["credentials"].values()] == ["production API"]
     first = scene.run(configure_awx_state="absent")
     assert first.returncode == 0 and first.changed > 0, first.output
     second = scene.run(configure_awx_state="absent")
@@ -211,6 +230,109 @@ def test_refusals(variables: dict[str, Any], sentence: str, tmp_path: Path) -> N
         done = Scene(awx, tmp_path).run(configure_awx_project_path="", **variables)
         assert done.returncode == 2 and sentence in done.flat_output, done.output
         assert awx.writes == []
+
+
+def test_taking_away_what_others_use(tmp_path: Path) -> None:
+    """A credential that nobody named keeps its type, so nothing is begun; all of them are named, also those of another page."""
+    with FakeAwx() as awx:
+        wanted = {"name": "podnet.upkeep Kubernetes API", "kind": "cloud"}
+        of_type = {"credential_type": awx.store.create("credential_types", wanted)["id"], "organization": 1}
+        for name in ("production API", "old API", "older API", "oldest API"):
+            awx.store.create("credentials", {**of_type, "name": name})
+        done = Scene(awx, tmp_path).run(configure_awx_state="absent")
+        assert done.returncode == 2, done.output
+        assert (
+            "configure_awx_credentials does not name old API, older API, oldest API in the organization Default, and AWX keeps a type "
+            "of credentials as long as there is a credential of it; nothing was taken away. Name each with inputs"
+            in done.flat_output
+        )
+        assert awx.writes == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        pytest.param(
+            {"configure_awx_project_path": ""},
+            "configure_awx_token: the controller does not let this user POST to /api/v2/credential_types/ (HTTP 403) in the task "
+            '\\"Make the types of credentials\\". Types of credentials and organizations need a system administrator, all else an '
+            "administrator of the organization Default: give the token or the name of one",
+            id="types-of-credentials",
+        ),
+        pytest.param(
+            {"configure_awx_create_organization": True, "configure_awx_organization": "Ops"},
+            "configure_awx_token: the controller does not let this user POST to /api/v2/organizations/ (HTTP 403)",
+            id="organization",
+            marks=pytest.mark.long,
+        ),
+    ],
+)
+def test_a_user_who_may_not(variables: dict[str, Any], sentence: str, tmp_path: Path) -> None:
+    """AWX's bare refusal becomes the option to set and whom to ask."""
+    with FakeAwx(tmp_path / "project") as awx:
+        more = {**ONE, "configure_awx_token": TOKEN_OF_ORGANIZATION, **variables}
+        done = Scene(awx, tmp_path / "project").run(**more)
+        assert done.returncode == 2 and sentence in done.flat_output, done.output
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        pytest.param(
+            {"configure_awx_playbooks": ["audit", "forecast"]},
+            "configure_awx_project_url: the project podnet.upkeep project has no file playbooks/audit.yml (and 1 more) in "
+            "https://git.example.com/ops/awx.git yet. Commit and push what was written to",
+            id="nothing-was-pushed",
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            {"configure_awx_credentials": [{"name": "node access", "kind": "machine"}]},
+            "configure_awx_credentials: the controller has 0 objects of the name node access (credentials) that this user can see, and "
+            "one is needed. Correct the name, make it in AWX, or give its inputs",
+            id="no-credential",
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            {"configure_awx_notifications": [{"name": "on-call", "events": ["failure"]}]},
+            "configure_awx_notifications: the controller has 0 objects of the name on-call",
+            id="no-notification",
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            {"configure_awx_execution_environment_image": ""},
+            "configure_awx_execution_environment: the controller has 0 objects of the name podnet.upkeep",
+            id="no-execution-environment",
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            {
+                "configure_awx_credentials": [
+                    {"name": "API", "kind": "kubernetes", "inputs": {"url": "secret-of-the-cluster"}}
+                ]
+            },
+            "Make the credentials: the controller refused API. What it said may hold secrets and is not shown.",
+            id="wrong-inputs",
+            marks=pytest.mark.long,
+        ),
+    ],
+)
+def test_what_is_not_there(variables: dict[str, Any], sentence: str, tmp_path: Path) -> None:
+    """One sentence with the option and what to do, also at the first run of all, before the files are pushed."""
+    with FakeAwx(tmp_path / "repository") as awx:
+        few = {**ONE, "configure_awx_credentials": [], "configure_awx_notifications": []}
+        done = Scene(awx, tmp_path / "project").run(**{**few, **variables})
+        assert done.returncode == 2 and sentence in done.flat_output, done.output
+        assert "secret-of" not in done.output
+
+
+@pytest.mark.long
+def test_a_project_without_a_collection(tmp_path: Path) -> None:
+    """Where the execution environment has it, AWX has nothing to install; files are written before the controller is asked."""
+    with FakeAwx() as awx:
+        Scene(awx, tmp_path).run(configure_awx_collection_source="", configure_awx_token="wrong", **ONE)
+    assert yaml.safe_load((tmp_path / "collections/requirements.yml").read_text(encoding="utf-8")) == {
+        "collections": []
+    }
 
 
 def test_without_the_collection(tmp_path: Path) -> None:

@@ -87,6 +87,7 @@ class Resource:
     ignored: tuple[str, ...]
     unique: tuple[str, ...]
     unified: bool
+    administrators: tuple[str, ...] = ()
 
     def check(self, body: dict[str, Any], *, new: bool) -> dict[str, Any]:
         """The fields of a request that AWX takes. Raises Refused.
@@ -145,6 +146,7 @@ def schema() -> Schema:
             tuple(spec.get("ignored", ())),
             tuple(spec["unique"]),
             spec.get("unified", False),
+            tuple(spec.get("administrators", ())),
         )
         for name, spec in loaded["resources"].items()
     }

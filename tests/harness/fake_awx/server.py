@@ -18,6 +18,8 @@ from .store import Store
 
 JsonObject = dict[str, Any]
 TOKEN = "token-of-the-stand-in"
+#: Of a user who administers the organization, and not the system.
+TOKEN_OF_ORGANIZATION = "token-of-an-organization"
 USER = ("admin", "password-of-the-stand-in")
 _PREFIX = re.compile(r"^/api(?:/controller)?/v2/")
 _JOBS = {"job": "jobs", "workflow_job": "workflow_jobs", "project_update": "project_updates"}
@@ -97,8 +99,12 @@ class FakeAwx:
         basic = "Basic " + base64.b64encode(":".join(USER).encode()).decode()
         if parts[0] == "tokens" and authorization == basic:
             return (201, {"id": 1, "token": TOKEN}) if method == "POST" else (204, None)
-        if authorization not in (f"Bearer {TOKEN}", basic):
+        if authorization not in (f"Bearer {TOKEN}", f"Bearer {TOKEN_OF_ORGANIZATION}", basic):
             raise Refused(401, {"detail": "Authentication credentials were not provided."})
+        resource = schema().resources.get(parts[0])
+        reserved = resource is not None and len(parts) < 3 and method in resource.administrators
+        if reserved and authorization == f"Bearer {TOKEN_OF_ORGANIZATION}":
+            raise Refused(403, {"detail": "You do not have permission to perform this action."})
         if method in ("POST", "PATCH") and body is not None and not isinstance(body, dict):
             raise Refused(400, {"detail": "JSON parse error - not a JSON object"})
         return self._route(method, prefix[0], parts, query, body or {})
