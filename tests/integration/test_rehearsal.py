@@ -14,6 +14,7 @@ import pytest
 from snapshots import rehearsal_clusters
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.settings import AuditSettings
+from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster import snapshot
 from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal import control_plane, source
 from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.bring_up import BroughtUp, bring_up
@@ -90,6 +91,9 @@ def test_the_copy_is_as_the_snapshot(copy: Callable[[str], BroughtUp], tmp_path:
     if name == "made":
         assert [one["name"] for one in made.blocked_budgets] == ["lonely"]
         assert any("does not start with the podCIDRs of 1 Nodes (node-1)" in text for text in made.said)
+        # taken away for a while, so that the garbage collector meets pods first
+        endpoints = KubeClient.from_options({"kubeconfig": made.kubeconfig}).list("/apis/cilium.io/v2/ciliumendpoints")
+        assert len(endpoints) == made.counts["ciliumendpoints"] > 0
 
 
 def test_playbooks_on_a_copy(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeC
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster import live
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import ClusterState
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_manager import AllocatorSettings
-from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.collector import wait_for_collector
+from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.collector import write_followers
 from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.control_plane import LEADER, ControlPlane
 from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.etcd_load import load, remove
 from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.plane import Plane, free_ports
@@ -145,8 +145,9 @@ def _start(control_plane: ControlPlane, state: ClusterState, held: frozenset[str
         )
     with made.timed("start of the controllers"):
         rebuild = Rebuild(state, made.began(), held)
-        second = list(rebuild.second())
-        remove(plane.ports["etcd"], [*rebuild.only_for_the_audit(), *(key for key, _obj in second)])
+        second, followers = list(rebuild.second()), rebuild.followers()
+        for_now = (key for key, _obj in (*second, *followers))
+        remove(plane.ports["etcd"], [*rebuild.only_for_the_audit(), *for_now])
         control_plane.start_controllers(lambda: load(plane.ports["etcd"], second))
         # an audit takes one that leads for seconds only for one that crashes, and the cluster's own leads for long
         long_ago = made.began() - datetime.timedelta(days=1)
@@ -157,7 +158,9 @@ def _start(control_plane: ControlPlane, state: ClusterState, held: frozenset[str
             None, [align(control_plane.client(), plane.ports["etcd"], state, rebuild, plane.patience(60))]
         )
     with made.timed("garbage collector"):
-        made.said += filter(None, [wait_for_collector(control_plane.client(), plane.patience(60))])
+        late = write_followers(control_plane.client(), plane.ports["etcd"], followers, plane.patience(60))
+        made.said += filter(None, [late])
+    control_plane.require_controllers()
     made.operator = operator_problem(plane.cilium_config, plane.paths)
     if not made.operator:
         with made.timed("start of the operator of Cilium"):

@@ -38,6 +38,7 @@ Stored = tuple[str, Object]
 #: Nodes that the stand-in for kubelets keeps as they are, and what it says of them when they are registered anew.
 NODE_MARK: t.Final = f"{MARK}/node"
 NODE_STATUS: t.Final = f"{MARK}/status"
+_FOLLOWERS: t.Final = "ciliumendpoints"
 _HELD: t.Final = ("nodeleases", "csinodes", "ciliumnodes", "cninodes")
 # made by the rehearsal's own processes, or answered by servers that are not there
 _LEFT_OUT: t.Final = ("apiservices", "clustercidrs-in-tree", "daemonsets", "deployments")
@@ -102,6 +103,10 @@ class Rebuild:
             yield from self._others(resource, held=True)
         for name in sorted(self._held):
             yield self._node(self._nodes[name])
+
+    def followers(self) -> list[Stored]:
+        """What belongs to pods, and is better met after them by the garbage collector."""
+        return list(self._others(_FOLLOWERS, held=False))
 
     def pods_with_hashes(self, hashes: Mapping[str, str]) -> Iterator[Stored]:
         """Pods of these DaemonSets with the hash that their controller gives (``hashes`` by uid)."""
