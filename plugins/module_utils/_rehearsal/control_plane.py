@@ -168,6 +168,15 @@ class ControlPlane:
     def _allocator_runs(self) -> bool:
         return self.processes.says(CONTROLLER_MANAGER, _ALLOCATOR_RUNS)
 
+    def require_controllers(self) -> None:
+        """Raises WaitTimeoutError with the last words of the controller-manager when it has ended: nothing would happen."""
+        if not self.processes.alive(CONTROLLER_MANAGER):
+            raise WaitTimeoutError(
+                f"{CONTROLLER_MANAGER} of the rehearsal has ended; the end of its log: {self.processes.tail(CONTROLLER_MANAGER)}",
+                waited_for=CONTROLLER_MANAGER,
+                seconds=0.0,
+            )
+
     def start_operator(self, config: Mapping[str, str], seconds: float = 60) -> str:
         """Start the operator of Cilium with this configuration; its last words when it does not stay, else nothing."""
         folder = self.plane.operator_config

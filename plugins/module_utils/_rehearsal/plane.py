@@ -29,6 +29,8 @@ PORTS: t.Final = (
 _FIRST_PORT: t.Final = 20000
 _LAST_PORT: t.Final = 32000
 _LEASE_SECONDS_OF_MANY: t.Final = 300
+# each Lease is renewed when a quarter of its time is over
+_RENEWALS_A_SECOND: t.Final = 10
 _MANY_NODES: t.Final = 200
 _NODES_OF_A_THOUSAND: t.Final = 1000
 
@@ -189,7 +191,7 @@ class Plane:
             "--authorization-always-allow-paths=/healthz,/readyz,/livez,/metrics",
             "--controllers=*,-root-ca-certificate-publisher-controller,-serviceaccount-token-controller,-bootstrap-signer-controller",
             f"--node-monitor-grace-period={self.grace}s",
-            f"--leader-elect-lease-duration={15}s",
+            *self._leads,
             # at its start the garbage collector asks for each owner that it has not met yet: two requests for each pod
             "--kube-api-qps=3000",
             "--kube-api-burst=6000",
@@ -202,7 +204,18 @@ class Plane:
     @property
     def lease_seconds(self) -> int:
         """How long the Lease of a simulated Node lasts: renewals of thousands would be all that this machine does."""
-        return _LEASE_SECONDS_OF_MANY if self.nodes > _MANY_NODES else 40
+        if self.nodes <= _MANY_NODES:
+            return 40
+        return max(_LEASE_SECONDS_OF_MANY, 4 * self.nodes // _RENEWALS_A_SECOND)
+
+    @property
+    def _leads(self) -> list[str]:
+        """How long a leader tries to renew its Lease before it ends: nobody else waits here, and the machine is busy."""
+        return [
+            "--leader-elect=true",
+            f"--leader-elect-lease-duration={self.patience(15):.0f}s",
+            f"--leader-elect-renew-deadline={self.patience(10):.0f}s",
+        ]
 
     @property
     def grace(self) -> int:
@@ -216,7 +229,7 @@ class Plane:
             f"--authorization-kubeconfig={self.kubeconfig}",
             "--bind-address=127.0.0.1",
             f"--secure-port={self.ports['scheduler']}",
-            "--leader-elect=true",
+            *self._leads,
             "--kube-api-qps=500",
             "--kube-api-burst=1000",
         ]
