@@ -137,7 +137,8 @@ def rehearsal_lines(document: Document) -> list[str]:
     lines = [f"{document['playbook']} on a copy with {what}: {document['outcome']} after {document['seconds']} s."]
     if document["nodes"]:
         times = [one["seconds"] for one in document["nodes"]]
-        lines.append(f"{len(times)} Nodes, {sum(times) / len(times):.1f} s each, {max(times):.1f} s the longest.")
+        each = f"{len(times)} Nodes, {sum(times) / len(times):.1f} s each, {max(times):.1f} s the longest."
+        lines.append(each if len(times) > 1 else f"1 Node, {times[0]:.1f} s.")
     lines += [f"REFUSED: {text}" for text in document["refusals"][:5]]
     for one in document["blocked_budgets"][:5]:
         lines.append(
