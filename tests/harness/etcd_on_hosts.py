@@ -37,6 +37,7 @@ class EtcdOnHosts:
 
     def __init__(self, testbed: Testbed, folder: Path, quota: int) -> None:
         self.testbed = testbed
+        self.inventory = Path(testbed.inventory)  # by which playbooks reach the hosts
         self.names = tuple(testbed.hosts)
         self.in_pod = self.names[-1]
         self._quota = quota

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from harness import host_users
 from harness.etcd_on_hosts import EtcdFailedError, EtcdOnHosts, Reader
+from harness.host_users import NOPASSWD, PASSWORD, HostUser
 from harness.playbook import PlaybookRun, run_playbook
 from harness.stepped_run import StepEvent, SteppedRun
 from harness.waiting import wait_until
@@ -19,6 +21,10 @@ from testbed import HostSpec, Testbed, TestbedSpec
 
 pytestmark = [pytest.mark.testbed, pytest.mark.hosts, pytest.mark.long, pytest.mark.once]
 
+PILOT = HostUser("pilot", NOPASSWD)
+SECRET = HostUser("secret", PASSWORD, password="open-sesame")
+GUEST = HostUser("guest", password="let-me-in")
+PASSWORD_OF_GUEST = {"ansible_become_password": GUEST.password}
 MEBIBYTE = 1 << 20
 QUOTA = 24 * MEBIBYTE
 REMEMBERED = "Remember that it is done"
@@ -26,12 +32,15 @@ LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/podnet-upkee
 JOURNAL = "/api/v1/namespaces/kube-system/configmaps/podnet-upkeep-maintain-kvstore"
 
 
-@pytest.fixture
-def etcd(tmp_path: Path) -> Iterator[EtcdOnHosts]:
-    """Three hosts with a member each, full."""
+@pytest.fixture(params=["root", "sudo"])
+def etcd(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EtcdOnHosts]:
+    """Three hosts with a member each, full; playbooks log in as root, or as a user who becomes root by sudo."""
     hosts = tuple(HostSpec(name) for name in ("h1", "h2", "h3"))
     with Testbed.up(TestbedSpec(name=f"kvhosts-{os.getpid()}", hosts=hosts)) as testbed:
         cluster = EtcdOnHosts(testbed, tmp_path, QUOTA)
+        if request.param == "sudo":
+            host_users.create(testbed, PILOT, SECRET, GUEST)
+            cluster.inventory = host_users.inventory(testbed, tmp_path, PILOT)
         cluster.start_all()
         cluster.fill()
         yield cluster
@@ -50,11 +59,13 @@ def options(etcd: EtcdOnHosts, folder: Path, **variables: Any) -> dict[str, Any]
     }
 
 
-def play(etcd: EtcdOnHosts, folder: Path, *arguments: str, **variables: Any) -> PlaybookRun:
+def play(
+    etcd: EtcdOnHosts, folder: Path, *arguments: str, inventory: Path | None = None, **variables: Any
+) -> PlaybookRun:
     """The playbook over SSH."""
     done = run_playbook(
         "podnet.upkeep.maintain_kvstore",
-        ["-i", str(etcd.testbed.inventory), *arguments],
+        ["-i", str(inventory or etcd.inventory), *arguments],
         variables=options(etcd, folder, **variables),
         env={"HOME": str(folder)},
     )
@@ -66,7 +77,7 @@ def stepped(
     etcd: EtcdOnHosts, folder: Path, handler: Callable[[SteppedRun, StepEvent], None], **variables: Any
 ) -> PlaybookRun:
     """The playbook, with something that happens in the middle."""
-    arguments = ["-i", str(etcd.testbed.inventory)]
+    arguments = ["-i", str(etcd.inventory)]
     given = options(etcd, folder, **variables)
     run = SteppedRun(
         "podnet.upkeep.maintain_kvstore", arguments, variables=given, env={"HOME": str(folder)}, handler=handler
@@ -106,6 +117,7 @@ def defragmented(run: PlaybookRun) -> list[str]:
 IN_ITS_CONTAINER = """
 - hosts: h3
   gather_facts: false
+  become: true
   tasks:
     - podnet.upkeep.kvstore_member: {state: inspected}
       register: asked
@@ -120,10 +132,26 @@ IN_ITS_CONTAINER = """
 """
 
 
+def refused_without_root(etcd: EtcdOnHosts, folder: Path) -> None:
+    """Who cannot become root is told so, for each host, and nothing is begun."""
+    cases: tuple[tuple[HostUser, dict[str, Any], dict[str, Any], str], ...] = (
+        (SECRET, {}, {}, "On host h1: Missing sudo password. Give the right one (ansible_become_password)"),
+        (GUEST, PASSWORD_OF_GUEST, {}, "Nothing can be run on host h1: guest is not in the sudoers file."),
+        (GUEST, {}, {"maintain_kvstore_become": False}, "permission denied"),
+    )
+    for user, login, given, words in cases:
+        refused = play(etcd, folder, inventory=host_users.inventory(etcd.testbed, folder, user, **login), **given)
+        assert refused.returncode != 0 and refused.changed == 0, refused.output
+        assert words in refused.failure and "nothing was changed: " in refused.failure, refused.output
+    assert not (folder / "snapshots").exists()
+
+
 def test_members_on_hosts(etcd: EtcdOnHosts, tmp_path: Path) -> None:
     """Refused with a member gone; then plan, repair, nothing left; then a member that dies in the middle."""
     before = etcd.digest("h1")
     assert is_full(etcd)
+    if etcd.inventory != etcd.testbed.inventory:
+        refused_without_root(etcd, tmp_path)
 
     # one that is stopped: nothing is begun
     etcd.stop("h2")
@@ -159,7 +187,7 @@ def test_members_on_hosts(etcd: EtcdOnHosts, tmp_path: Path) -> None:
 
     # a snapshot of the member in its container, by way of the folder of its data
     (tmp_path / "one.yml").write_text(IN_ITS_CONTAINER, encoding="utf-8")
-    arguments = ["-i", str(etcd.testbed.inventory)]
+    arguments = ["-i", str(etcd.inventory)]
     folder = {"folder": str(tmp_path / "of-h3")}
     taken = run_playbook(str(tmp_path / "one.yml"), arguments, variables=folder, env={"HOME": str(tmp_path)})
     assert taken.returncode == 0, taken.output
