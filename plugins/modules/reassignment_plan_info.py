@@ -103,6 +103,15 @@ options:
     description: Plan the drain with this option of M(podnet.upkeep.node_drain).
     type: bool
     default: false
+  grace_period:
+    description: Plan the drain with this option of M(podnet.upkeep.node_drain).
+    type: int
+    default: -1
+  drain_timeout:
+    description:
+      - Seconds after which the drain gives up. Pods that may take longer to end are named in the warnings of their Node, and
+        those that cannot have ended are refused. Not judged where it is not given.
+    type: int
   pod_cidrs:
     description:
       - Pod CIDRs that Nodes shall get instead of waiting for an allocator, as a dictionary of Node names with lists. They
@@ -328,8 +337,10 @@ def plan_options(params: t.Mapping[str, t.Any], client: KubeClient) -> PlanOptio
                 delete_emptydir_data=params["delete_emptydir_data"],
                 force=params["force"],
             ),
+            grace_period=None if params["grace_period"] < 0 else params["grace_period"],
             disable_eviction=params["disable_eviction"],
         ),
+        drain_timeout=params["drain_timeout"],
     )
 
 
@@ -428,6 +439,8 @@ def main() -> None:
             "delete_emptydir_data": {"type": "bool", "default": False},
             "force": {"type": "bool", "default": False},
             "disable_eviction": {"type": "bool", "default": False},
+            "grace_period": {"type": "int", "default": -1},
+            "drain_timeout": {"type": "int"},
             "pod_cidrs": {"type": "dict", "default": {}},
             "keep_pod_cidrs": {"type": "bool", "default": False},
             "plan_path": {"type": "path"},

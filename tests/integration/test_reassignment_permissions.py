@@ -20,8 +20,13 @@ pytestmark = [pytest.mark.testbed, pytest.mark.hosts, pytest.mark.long]
 
 NAME = "reassign_pod_cidrs"
 #: Used only where the API server refuses an eviction without saying how many pods a budget lacks, and where volumes are attached
-#: to the machine; test_every_permission.py shows that drains of retire_nodes use them, which are the same.
-ELSEWHERE = {Atom("get", "poddisruptionbudgets", "policy"), Atom("get", "persistentvolumeclaims")}
+#: to the machine; test_every_permission.py shows that drains of retire_nodes use them, which are the same. Claims and volumes
+#: of pods that leave: test_machine_health_checks.py.
+ELSEWHERE = {
+    Atom("get", "poddisruptionbudgets", "policy"),
+    Atom("get", "persistentvolumeclaims"),
+    Atom("get", "persistentvolumes"),
+}
 #: Groups that are read for Nodes of machines only: test_machine_health_checks.py.
 OF_MACHINES = {"cluster.x-k8s.io", "machine.openshift.io"}
 

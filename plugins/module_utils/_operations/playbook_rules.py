@@ -247,7 +247,7 @@ _MACHINE_HEALTH_CHECKS = tuple(
     for verb, resource in kinds
 )
 _RETIRE = (
-    *_reads(*NODE_CIDR_RESOURCES, *_CLUSTER_CIDRS),
+    *_reads(*NODE_CIDR_RESOURCES, *_CLUSTER_CIDRS, "apiservices"),
     *(
         Rule(verb, "nodes", why="Nodes are cordoned, drained and deleted, and their uid is compared.")
         for verb in ("get", "patch", "delete")
@@ -291,6 +291,10 @@ _REASSIGN = (
     ),
     *_reads("apiservices"),
     *_MACHINE_HEALTH_CHECKS,
+    *(
+        Rule("get", kind, why="Whether a volume ties a pod to the machine.", when="pods of the Node have claims")
+        for kind in ("persistentvolumeclaims", "persistentvolumes")
+    ),
     _CLUSTER_UID,
     # the audit at its end goes on without what it may not read, and says what is unknown
     *(dataclasses.replace(one, asked=False) for one in _reads(*PERMISSIONS)),

@@ -28,6 +28,11 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.drain_fi
     is_mirror,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.new_pod_cidrs import pool_labels, source_of
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.reassignment_pods import (
+    Elsewhere,
+    ending,
+    grace_of,
+)
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.refusals_of_node import further_objections
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_journal import Journal
 
@@ -36,7 +41,6 @@ _DUPLICATE_RELEASES = re.compile(r"^v1\.31\.[0-3]($|[^0-9])")
 #: Of one Node, in seconds: our own steps and what controllers and kubelet need, as measured on real hosts (24 to 30 s).
 _SECONDS = 30
 _SECONDS_AFTER_DELETION = 20
-_GRACE = 30
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class PlanOptions:
 
     ``accepted_risks`` are names that objections carry. ``even_if_healthy`` plans named Nodes without any finding.
     ``pod_cidrs`` {Node: podCIDRs} and ``keep_pod_cidrs`` choose podCIDRs instead of an allocator. ``probe_image`` is None
-    where no probe is planned, and empty where nobody named one.
+    where no probe is planned, and empty where nobody named one. ``drain_timeout`` in seconds; None: it is not judged.
     """
 
     nodes: tuple[str, ...] = ()
@@ -60,6 +64,7 @@ class PlanOptions:
     settle_seconds: float = 30.0
     probe_namespace: str = "default"
     probe_image: str | None = None
+    drain_timeout: float | None = None
     drain: DrainOptions = field(default_factory=lambda: DrainOptions(filters=FilterOptions(ignore_daemonsets=True)))
 
     def chosen(self, node: Mapping[str, t.Any]) -> list[str]:
@@ -130,8 +135,9 @@ def plan_node(
     name: str,
     findings: Sequence[Finding],
     image: BeforeImage | None,
+    elsewhere: Elsewhere | None = None,
 ) -> NodePlan:
-    """The plan of one Node. Reads only. Raises ApiError."""
+    """The plan of one Node. Reads only. ``elsewhere`` is not asked where it is None. Raises ApiError."""
     present = next((node for node in context.state.nodes if name_of(node) == name), None)
     deleted = image is not None and image.reached("deleting")
     # Of a Node that we deleted, the before-image knows what it was; of any other, the cluster does.
@@ -162,7 +168,7 @@ def plan_node(
         return plan  # the point of no return is passed: what is left is to finish
     objections = [*_objections(context, options, node), *further_objections(client, context, node), *source.objections]
     plan.refusals += [one.sentence for one in standing(objections, options.accepted_risks)]
-    _plan_pods(client, context, options, plan)
+    _plan_pods(client, context, options, plan, elsewhere)
     return plan
 
 
@@ -204,7 +210,9 @@ def _objections(context: Context, options: PlanOptions, node: Object) -> list[Ob
     return found
 
 
-def _plan_pods(client: KubeClient, context: Context, options: PlanOptions, plan: NodePlan) -> None:
+def _plan_pods(
+    client: KubeClient, context: Context, options: PlanOptions, plan: NodePlan, elsewhere: Elsewhere | None
+) -> None:
     try:
         planned = Drain(client, plan.name, options.drain).plan()
     except RefusedError as error:
@@ -226,16 +234,19 @@ def _plan_pods(client: KubeClient, context: Context, options: PlanOptions, plan:
             plan.pods["delete"].append(decision.reference)
         else:
             plan.pods["keep"].append(decision.reference)
-    plan.expected_seconds = _SECONDS + max((_grace(pod) for pod in leaving), default=0)
+    plan.expected_seconds = _SECONDS + max((grace_of(pod, options.drain.grace_period) for pod in leaving), default=0)
     plan.loses += _lost_with(leaving)
     plan.warnings += [f"PodDisruptionBudget {text}: the drain may have to wait for it" for text in planned.exhausted]
+    objections, warnings = ending(plan.name, leaving, options.drain_timeout, options.drain.grace_period)
+    plan.warnings += warnings
     if leaving and not _places_besides(context, plan.name):
-        objection = Objection(
-            "no-other-node",
-            f"Node {plan.name}: no other Node is Ready and schedulable, so its pods would not run anywhere meanwhile",
-            "no-other-node",
+        reason = (
+            f"Node {plan.name}: no other Node is Ready and schedulable, so its pods would not run anywhere meanwhile"
         )
-        plan.refusals += [one.sentence for one in standing([objection], options.accepted_risks)]
+        objections.append(Objection("no-other-node", reason, "no-other-node"))
+    elif elsewhere is not None:
+        plan.warnings += elsewhere.warnings(plan.name, leaving)
+    plan.refusals += [one.sentence for one in standing(objections, options.accepted_risks)]
 
 
 def _lost_with(leaving: Sequence[JsonObject]) -> list[str]:
@@ -260,11 +271,6 @@ def _places_besides(context: Context, name: str) -> bool:
         and not (node.get("spec") or {}).get("unschedulable")
         for node in context.state.nodes
     )
-
-
-def _grace(pod: JsonObject) -> int:
-    value = (pod.get("spec") or {}).get("terminationGracePeriodSeconds")
-    return int(value) if isinstance(value, int) else _GRACE
 
 
 def _volumes(pod: JsonObject) -> list[dict[str, t.Any]]:

@@ -49,6 +49,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.reassign
     head_lines,
     node_lines,
 )
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.reassignment_pods import Elsewhere
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.reassignment_probe import probe_outlook
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.refusals_network import network_agents
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.refusals_other_runs import other_runs
@@ -110,7 +111,12 @@ def make_plan(client: KubeClient, context: Context, options: PlanOptions) -> Pla
     images = _images(options, refusals)
     findings = _reasons(run_checks(context))
     chosen, skipped = _choose(context, options, findings, images)
-    plans = [plan_node(client, context, options, name, findings.get(name, []), images.get(name)) for name in chosen]
+    # what is planned again before each Node of a run, nobody looks at beforehand
+    elsewhere = None if options.run_nodes or refusals else Elsewhere(client, context)
+    plans = [
+        plan_node(client, context, options, name, findings.get(name, []), images.get(name), elsewhere)
+        for name in chosen
+    ]
     plans.sort(key=_order)
     ours = {plan.name for plan in plans} | set(options.run_nodes)
     others = cluster_preflight.other_nodes(context, ours)
