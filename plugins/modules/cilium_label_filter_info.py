@@ -266,7 +266,8 @@ agents:
 suggestion:
   description:
     - For O(target_identities), the C(items) to add and the whole C(labels). No item can be left out. C(reached) is whether it is
-      enough; C(spared_for_policies) are labels that would help and that policies select by.
+      enough; C(smallest) is whether it is known that no fewer items are, which with many labels takes too long to try.
+    - C(spared_for_policies) are labels that would help and that policies select by.
   returned: success
   type: dict
   sample:
@@ -276,6 +277,7 @@ suggestion:
     dropped: ["k8s:job-name"]
     identities: 92
     reached: true
+    smallest: true
     spared_for_policies: []
 refusals:
   description:

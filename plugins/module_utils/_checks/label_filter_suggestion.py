@@ -5,11 +5,13 @@
 """The smallest addition to a label filter with which not more identities than wanted are left.
 
 Labels are dropped one after the other, each time the one (or the group of labels that change together) that costs most; then
-each is put back that is not needed after all. So no item of the answer can be left out.
+each is put back that is not needed after all. So no item of the answer can be left out. Then every smaller set of labels is
+tried, as far as that is done in about a second: only then is the answer known to be the smallest.
 """
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,14 +21,16 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._checks.identity_lab
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.label_filter import dropping_line
 
 _MOST_STEPS = 40
+# so many label sets are compared in search of a smaller answer
+_MOST_COMPARED = 400_000
 
 
 @dataclass(frozen=True)
 class Suggestion:
     """``items`` to add to ``labels``, by which ``identities`` are left; ``reached``: not more than wanted.
 
-    ``spared`` are labels that would help and that policies select by: they are kept unless the target cannot be reached
-    without them, and then ``reached`` is false.
+    ``smallest``: no fewer items reach it; otherwise only none of these can be left out. ``spared`` are labels that would help
+    and that policies select by: they are kept unless the target cannot be reached without them, and then ``reached`` is false.
     """
 
     target: int
@@ -35,6 +39,7 @@ class Suggestion:
     keys: tuple[str, ...]
     identities: int
     reached: bool
+    smallest: bool = False
     spared: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, t.Any]:
@@ -46,6 +51,7 @@ class Suggestion:
             "dropped": list(self.keys),
             "identities": self.identities,
             "reached": self.reached,
+            "smallest": self.smallest,
             "spared_for_policies": list(self.spared),
         }
 
@@ -74,6 +80,9 @@ def suggest(
     reached = len(rest) <= target
     # what does not help is put back, also where all together does not help enough
     dropped = _needed(sets, dropped, max(target, len(rest)))
+    smallest = False
+    if reached:
+        dropped, smallest = _fewest(sets, dropped, target, used, drops)
     left = len(without(sets, dropped))
     items = tuple(dropping_line(key.partition(":")[2]) for key in dropped)
     return Suggestion(
@@ -83,6 +92,7 @@ def suggest(
         keys=tuple(dropped),
         identities=left,
         reached=reached,
+        smallest=smallest,
         spared=() if reached else tuple(_spared(without(sets, dropped), used)),
     )
 
@@ -116,6 +126,30 @@ def _needed(sets: Sequence[Mapping[str, str]], dropped: list[str], target: int) 
         if len(without(sets, others)) <= target:
             needed = others
     return needed
+
+
+def _fewest(
+    sets: Sequence[Mapping[str, str]],
+    found: list[str],
+    target: int,
+    used: Collection[str],
+    drops: Callable[[str, str], bool],
+) -> tuple[list[str], bool]:
+    """(the first smallest set of labels that reaches the target, else ``found``; whether all that are smaller were tried)."""
+    values: dict[str, set[str | None]] = {}
+    for key in sorted({key for one in sets for key in one} if len(found) > 1 else ()):
+        values[key] = {one.get(key) for one in sets}
+    candidates = [key for key, seen in values.items() if len(seen) > 1 and _may_go(key, used, drops)]
+    candidates.sort(key=lambda key: (-len(values[key]), key))
+    left = _MOST_COMPARED
+    for size in range(1, len(found)):
+        for some in itertools.combinations(candidates, size):
+            left -= len(sets)
+            if left < 0:
+                return found, False
+            if len(without(sets, some)) <= target:
+                return list(some), True
+    return found, True
 
 
 def _spared(sets: Sequence[Mapping[str, str]], used: Collection[str]) -> list[str]:

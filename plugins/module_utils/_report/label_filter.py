@@ -163,6 +163,8 @@ def _suggestion(found: Part) -> str:
         text += f"; {number(found['target'])} cannot be reached"
         if found.get("spared_for_policies"):
             text += f" without labels that policies select by: {', '.join(found['spared_for_policies'])}"
+    elif not found.get("smallest"):
+        text += "; none of it can be left out, but not every smaller addition was tried"
     return text
 
 
