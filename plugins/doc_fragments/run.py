@@ -10,7 +10,8 @@ options:
   run:
     description:
       - The maintenance run that this step belongs to, as M(podnet.upkeep.maintenance_run) has started it. Its Lease is
-        renewed at the beginning and while the module waits, and the module fails when another run has taken it over.
+        renewed at the beginning, while the module waits, and at the end where the host is worked on next. The module fails
+        when another run has taken it over.
     type: dict
     suboptions:
       name:

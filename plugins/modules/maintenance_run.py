@@ -59,12 +59,15 @@ options:
         nothing and fails when another run is under way, the switch C(stop) is set, or the journal is damaged.
       - V(checkpoint) is asked before each Node. It renews the Lease and says in RV(may_continue) whether another Node may be
         begun.
+      - V(held) renews the Lease, and fails when it is not this run's any more or the journal is that of another run. Ask it
+        before something is done on a host, which no API server guards. With O(node) and O(uid) it also fails when that Node
+        is gone or another one.
       - V(recorded) renews the Lease and writes O(entry) for O(node).
       - V(finished) writes the result and releases the Lease.
       - V(stopped) does the same for a run that ended early.
       - V(inspected) only reads.
     type: str
-    choices: [started, checkpoint, recorded, finished, stopped, inspected]
+    choices: [started, checkpoint, held, recorded, finished, stopped, inspected]
     required: true
   holder:
     description:
@@ -81,7 +84,8 @@ options:
   lease_seconds:
     description:
       - How long the Lease is valid without being renewed, V(30) to V(86400). It is renewed at every step and during long
-        waits.
+        waits. With O(state=held) the next step gives it the time of its own again, so that it can be made to last for
+        something during which nobody renews it.
     type: int
     default: 300
   take_over:
@@ -111,7 +115,11 @@ options:
     type: str
     default: ""
   node:
-    description: Node that O(entry) is about.
+    description: Node that O(entry) or O(uid) is about.
+    type: str
+    default: ""
+  uid:
+    description: Uid that the Node must have, for O(state=held). Empty means any.
     type: str
     default: ""
   entry:
@@ -126,6 +134,7 @@ notes:
     C(podnet-upkeep-NAME-images), and C(create) of Leases (C(coordination.k8s.io)), ConfigMaps and Secrets, which RBAC cannot
     limit to a name.
   - To ask for the time of the API server, a Lease is created in a dry run, which stores nothing.
+  - With O(uid), C(get) of the Node is needed.
   - Names and times are in the Lease and the ConfigMap, and before-images, which have annotations of Nodes, in the Secret.
     Allow reading of it only to those who repair.
 seealso:
@@ -153,6 +162,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+held_by:
+  description: Who has the Lease now, when this run has lost it. Empty when nobody has.
+  returned: when the module fails because the Lease is lost
+  type: str
+  sample: "admin@bastion 1f0c2a #9d3e5a01"
 holder:
   description: Who holds the Lease after this; for O(state=inspected), who holds it now (empty when nobody does).
   returned: success
@@ -263,6 +277,8 @@ def _check(options: t.Mapping[str, t.Any]) -> None:
             f"lease_seconds: {options['lease_seconds']} is shorter than steps of a run may take, or too long to wait for; "
             f"give {_SHORTEST_LEASE} to {_LONGEST_LEASE}, such as 300."
         )
+    if options["uid"] and not options["node"]:
+        raise InputError(f"uid: {options['uid']} is the uid of a Node; give its name as node.")
     if options["state"] == "recorded" and not (options["node"] and options["entry"].get("step")):
         raise InputError("entry: node and step are needed; give node, and at least {step: NAME}.")
 
@@ -290,6 +306,7 @@ def _run(module: AnsibleModule) -> dict[str, t.Any]:
     acts: dict[str, t.Callable[[], dict[str, t.Any]]] = {
         "started": run.start,
         "checkpoint": run.checkpoint,
+        "held": lambda: run.hold(options["node"], options["uid"]),
         "recorded": lambda: run.record(options["node"], options["entry"]),
         "finished": lambda: run.end("finished"),
         "stopped": lambda: run.end("stopped"),
@@ -318,7 +335,7 @@ def main() -> None:
             "namespace": {"type": "str", "default": "kube-system"},
             "state": {
                 "type": "str",
-                "choices": ["started", "checkpoint", "recorded", "finished", "stopped", "inspected"],
+                "choices": ["started", "checkpoint", "held", "recorded", "finished", "stopped", "inspected"],
                 "required": True,
             },
             "holder": {"type": "str", "default": ""},
@@ -330,6 +347,7 @@ def main() -> None:
             "healthy": {"type": "dict", "default": {}},
             "window_end": {"type": "str", "default": ""},
             "node": {"type": "str", "default": ""},
+            "uid": {"type": "str", "default": ""},
             "entry": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,

@@ -367,7 +367,10 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     require_uid(node, module.params["uid"])
     state = module.params["state"]
     if state == "drained":
-        return drained(module, client, node, heartbeat)
+        result = drained(module, client, node, heartbeat)
+        if heartbeat is not None:
+            heartbeat.prove()  # the kubelet of the drained node may be stopped next
+        return result
     return scheduled(module, client, node, state == "cordoned")
 
 

@@ -253,6 +253,9 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._run_options import 
     run_argument_spec,
 )
 
+#: Steps after which something is done on the host, which no API server guards.
+_BEFORE_THE_HOST = ("captured", "precreated")
+
 
 def allocator_settings(module: AnsibleModule, client: KubeClient) -> AllocatorSettings:
     """Which podCIDRs are right: only the steps that look at new ones need to know, and ask the cluster for it."""
@@ -332,7 +335,10 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         "restored": registration.restore,
         "completed": registration.complete,
     }
-    return result_of(module, steps[params["state"]]())
+    outcome = steps[params["state"]]()
+    if heartbeat is not None and params["state"] in _BEFORE_THE_HOST:
+        heartbeat.prove()
+    return result_of(module, outcome)
 
 
 def argument_spec() -> dict[str, t.Any]:

@@ -16,6 +16,7 @@ from .stepped_run import Step, StepEvent, SteppedRun
 Place = str | int
 CONTROLLER = "localhost"
 _MOST_WRITES = 8
+_HOOK = "hook.yml"
 _INTO_A_COMMAND = 0.15  # seconds; commands on hosts take 0.2 to 1
 
 
@@ -41,8 +42,8 @@ def loud_steps() -> list[Step]:
 
 
 def every_loud_step() -> list[Step]:
-    """The same with each time that a file is included."""
-    return [step for step in steps_of(ROLE, "main.yml") if step.action not in QUIET]
+    """The same with each time that a file is included. No scene has task files of its own."""
+    return [step for step in steps_of(ROLE, "main.yml") if step.action not in QUIET and step.file != _HOOK]
 
 
 def loud_steps_of_controller() -> list[Step]:

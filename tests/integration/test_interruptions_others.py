@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness import faults
+from harness.holds import HOLDS
 from harness.playbook import PlaybookRun
 from harness.rolling_scene import Scene, Scenes, assert_succeeded, at_host
-from harness.stepped_run import Handler, StepEvent, SteppedRun
+from harness.stepped_run import Handler, StepEvent, SteppedRun, descendants
 from harness.waiting import wait_until
 from testbed.hosts import drift
 
@@ -21,7 +25,9 @@ STOP = "Stop the kubelet"
 DELETE = "Delete the Node and wait until everything that belonged to it is gone"
 CREATE = "Create the Node anew, cordoned, and wait for its podCIDRs"
 START = "Remove what pods and CNI left on the host, and start the kubelet"
+JOURNAL = "/api/v1/namespaces/kube-system/configmaps/podnet-upkeep-reassign-pod-cidrs"
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/podnet-upkeep-reassign-pod-cidrs"
+PROCESS = "podnet.upkeep/process"
 BLOCKS = 8
 
 
@@ -93,6 +99,56 @@ def test_another_machine_goes_on_when_the_lease_is_expired(scene: Scene, tmp_pat
         assert_succeeded(scene.run())
     assert scene.uids()["h1"] != precreated
     scene.wait_healthy()
+
+
+@pytest.mark.long
+def test_a_run_that_wakes_up_without_its_lease_touches_nothing(scene: Scene, tmp_path: Path) -> None:
+    """Suspended while it drains; another machine takes over, stops the kubelet and deletes the Node; then it wakes up."""
+    scene.drift("h1")
+    eviction = next(hold for hold in HOLDS if hold.name == "eviction")
+    elsewhere = {"reassign_pod_cidrs_state_dir": str(tmp_path / "elsewhere"), "reassign_pod_cidrs_take_over": True}
+
+    with scene.safe():
+        before = scene.uids()["h1"]
+        eviction.begin(scene.testbed, "h1")
+        first = scene.start(reassign_pod_cidrs_lease_seconds=30)
+        wait_until("h1 is cordoned and drained", lambda: scene.node("h1")["spec"].get("unschedulable"))
+        tell(first, signal.SIGSTOP)
+        try:
+            eviction.end(scene.testbed, "h1")
+            # nobody on another machine sees whether its process lives, and the time of the Lease is over
+            expired = {"metadata": {"annotations": {PROCESS: None}}, "spec": {"leaseDurationSeconds": 1}}
+            scene.testbed.client.patch(LEASE, expired)
+            kill_at(scene, CREATE, **elsewhere)
+            theirs = scene.testbed.client.get(LEASE)
+            journal = scene.testbed.client.get(JOURNAL)
+            assert scene.testbed.client.find("/api/v1/nodes/h1") is None and not kubelet_is(scene, "active")
+        finally:
+            tell(first, signal.SIGCONT)
+        done = first.finish()
+        assert_refused(
+            done, theirs["spec"]["holderIdentity"], "Nothing was undone, neither on its host", "The node is theirs now"
+        )
+        assert not kubelet_is(scene, "active") and not kubelet_is(scene, "enabled")
+        assert scene.testbed.client.find("/api/v1/nodes/h1") is None
+        assert scene.testbed.client.get(LEASE) == theirs and scene.testbed.client.get(JOURNAL) == journal
+        assert_succeeded(scene.run(**elsewhere))
+    assert scene.uids()["h1"] != before
+    left = sorted(path.name for path in scene.state_dir.glob("*.json"))
+    scene.wait_healthy({"run": {**scene.healthy["run"], "images on the controller": left}})
+
+
+def tell(run: SteppedRun, number: int) -> None:
+    """Send a signal to ansible-playbook and to all that it has started."""
+    os.kill(run.process.pid, number)
+    for pid in descendants(run.process.pid):
+        os.kill(pid, number)
+
+
+def kubelet_is(scene: Scene, state: str) -> bool:
+    """Whether systemd says this of the unit on h1."""
+    answer = faults.in_guest(scene.testbed, "h1", f"systemctl is-{state} kubelet || true")
+    return answer.stdout.strip() == state
 
 
 @pytest.mark.parametrize("where", ["another-machine", "the-same-machine"])

@@ -19,6 +19,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_jour
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_lease import RunLease, name_of_holder
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_neighbours import beside, in_the_way
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.run_process import RunProcess
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.scheduling import node_path, require_same
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.waiting import Clock, wait_for
 
 Result = dict[str, t.Any]
@@ -100,6 +101,22 @@ class MaintenanceRun:
             answer["reason"] = self._why_not_ours(known) or self._patiently(self._beside)
             answer["may_continue"] = not answer["reason"]
         return answer
+
+    def hold(self, node: str = "", uid: str = "") -> Result:
+        """Renew, and fail where this run may act no more, which is asked before something is done on a host.
+
+        With ``uid`` the Node must have it still. Raises LeaseLostError naming who has the Lease now, RefusedError,
+        WaitTimeoutError, ApiError.
+        """
+        if not self._options.check_mode:
+            self._lease.renew()
+        known = self._patiently(self._journal.load)
+        if not self._options.check_mode:
+            if known is not None and known.run and not self._is_our(known.run):
+                raise RefusedError(self._why_not_ours(known))
+            if uid:
+                require_same(self._patiently(lambda: self._client.find(node_path(node))), node, uid)
+        return {**self._result(known, known.run if known else {}), "resumed": False}
 
     def record(self, node: str, entry: Mapping[str, t.Any]) -> Result:
         """Renew, and write where a Node is. Raises LeaseLostError, RefusedError, WaitTimeoutError, ApiError."""

@@ -34,7 +34,14 @@ _PATIENCE = 90.0
 
 
 class LeaseLostError(RefusedError):
-    """Somebody else holds the Lease now; this run must not go on."""
+    """Somebody else holds the Lease now; this run must not go on. ``held_by`` is empty when nobody does."""
+
+    def __init__(self, message: str, held_by: str = "") -> None:
+        super().__init__(message)
+        self.held_by = held_by
+
+    def details(self) -> dict[str, t.Any]:
+        return {**super().details(), "held_by": self.held_by}
 
 
 @dataclass(frozen=True)
@@ -166,11 +173,12 @@ class RunLease:
         for _attempt in range(_ATTEMPTS):
             found = self._client.find(self._path)
             if found is None or not self._is_ours(found):
-                other = "nobody" if found is None else _holder(found) or "nobody"
+                other = "" if found is None else _holder(found)
                 raise LeaseLostError(
-                    f"The Lease {self.namespace}/{self.name} of this run ({self.holder}) is held by {other} now: it was "
-                    f"not renewed for longer than {self.seconds} seconds and taken over, released or deleted, or the same "
-                    "command was started again. This run stops here."
+                    f"The Lease {self.namespace}/{self.name} of this run ({self.holder}) is held by {other or 'nobody'} now: "
+                    f"it was not renewed for longer than {self.seconds} seconds and taken over, released or deleted, or the "
+                    "same command was started again. This run stops here.",
+                    other,
                 )
             try:
                 self._write(found, _holder(found), taken=False)

@@ -48,6 +48,15 @@ def require_uid(node: Mapping[str, t.Any], uid: str | None) -> None:
         )
 
 
+def require_same(node: Mapping[str, t.Any] | None, name: str, uid: str) -> None:
+    """RefusedError when the Node of this name is gone (None) or another one."""
+    if node is None or uid_of(node) != uid:
+        became = "is gone" if node is None else f"has uid {uid_of(node)} now"
+        raise RefusedError(
+            f"Node {name} (uid {uid}) {became}: somebody has deleted it meanwhile. What is done on its host now is for them to say."
+        )
+
+
 def set_unschedulable(client: KubeClient, node: JsonObject, wanted: bool) -> tuple[JsonObject, bool]:
     """Cordon (True) or uncordon (False); the Node as it then is, and whether it was changed.
 

@@ -43,6 +43,7 @@ def test_from_start_to_end(module: Module) -> None:
     holder = started["holder"]
     assert started["lease"] == "kube-system/podnet-upkeep-reassign-pod-cidrs"
     assert module("checkpoint", holder=holder)["may_continue"]
+    assert not module("held", holder=holder)["changed"]
     assert module("recorded", holder=holder, node="w1", entry={"step": "deleted"})["unfinished_nodes"] == ["w1"]
     info = module("inspected")
     assert info["holder"] == holder and info["expired"] is False
@@ -68,6 +69,7 @@ def test_lost_lease(module: Module) -> None:
     module("started")
     failed = module("checkpoint", holder="somebody else")
     assert failed["failed"] and "of this run (somebody else) is held by" in failed["msg"]
+    assert "held_by" in yaml.safe_load(maintenance_run.RETURN) and failed["held_by"]
 
 
 def test_check_mode(module: Module) -> None:
@@ -88,6 +90,7 @@ def test_check_mode(module: Module) -> None:
         ({"window_end": "25:00"}, "window_end: '25:00' is no time"),
         ({"state": "recorded", "node": "w1"}, "entry: node and step are needed"),
         ({"state": "recorded", "entry": {"step": "x"}}, "entry: node and step are needed"),
+        ({"state": "held", "uid": "u1"}, "uid: u1 is the uid of a Node; give its name as node."),
         ({"state": "paused"}, "value of state must be one of"),
     ],
 )

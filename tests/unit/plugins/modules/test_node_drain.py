@@ -88,7 +88,7 @@ def lease(api: FakeApi, holder: str) -> None:
 
 
 def test_lock_of_the_run(capsys: pytest.CaptureFixture[str]) -> None:
-    """Renewed at the beginning; when another run has it nothing is done; check mode does not look at it."""
+    """Renewed at both ends: a host is worked on next. When another run has it nothing is done; check mode does not look at it."""
     with FakeApi() as api:
         cluster(api)
         lease(api, "alice")
@@ -97,7 +97,8 @@ def test_lock_of_the_run(capsys: pytest.CaptureFixture[str]) -> None:
         assert run(api, capsys, run={"holder": "bob"}, _ansible_check_mode=True)["changed"]
         assert api.count("PATCH", "leases") == 0
         assert run(api, capsys, run={"holder": "alice"})["changed"]
-        assert api.count("PATCH", "leases") == 1
+        assert api.count("PATCH", "leases") == 2
+        assert (api.requests[-1].method, "leases" in api.requests[-1].path) == ("PATCH", True)
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,32 @@ def test_report_of_a_run_that_goes_on_tells_of_both(run: Run, fast: FastClock) -
     assert run().start()["journal"]["nodes"] == {}
 
 
+def test_who_may_act_on_a_host(api: FakeApi, run: Run, fast: FastClock) -> None:
+    """Who has the Lease, and only on the Node that was meant; the journal is needed by nobody in the middle of a Node."""
+    holder = run("me").start()["holder"]
+    uid = api.store.add("/api/v1/nodes", {"metadata": {"name": "w1"}})["metadata"]["uid"]
+    fast.seconds = 200
+    run(holder, lease_seconds=900).hold("w1", uid)
+    assert api.store.objects[LEASE]["spec"]["leaseDurationSeconds"] == 900
+    with pytest.raises(RefusedError, match=rf"Node w1 \(uid u0\) has uid {uid} now: somebody has deleted it meanwhile"):
+        run(holder).hold("w1", "u0")
+    with pytest.raises(RefusedError, match=r"Node w2 .* is gone"):
+        run(holder).hold("w2", "u2")
+    known = api.store.objects.pop(CONFIG_MAP)
+    run(holder).hold("w1", uid)
+    api.store.objects[CONFIG_MAP] = known
+    data(api)["run"] = json.dumps({"holder": "other #00000000"})
+    with pytest.raises(RefusedError, match="is the journal of another run"):
+        run(holder).hold()
+    api.store.objects[LEASE]["spec"]["holderIdentity"] = "other #00000000"
+    done = len(writes(api))
+    with pytest.raises(LeaseLostError, match="is held by other #00000000 now") as lost:
+        run(holder).hold("w1", uid)
+    assert lost.value.details()["held_by"] == "other #00000000"
+    run(holder, check_mode=True).hold("w1", "u0")
+    assert len(writes(api)) == done
+
+
 def test_stop_switch(api: FakeApi, run: Run) -> None:
     """Before the next Node, not in the middle of one; and nothing is begun until it is taken back."""
     mine = run(run().start()["holder"])
