@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import Object, name_of
+from ansible_collections.podnet.upkeep.plugins.module_utils._errors import ApiError
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cluster_preflight import (
     ABSENT,
     STABLE,
@@ -24,6 +25,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.waiting 
 # kured: pkg/daemonsetlock
 _KURED_LOCKS = ("weave.works/kured-node-lock", "kured.dev/node-lock")
 _AUTOSCALER = "/api/v1/namespaces/kube-system/configmaps/cluster-autoscaler-status"
+_OF_AUTOSCALER = "cluster-autoscaler"
 # of its Helm chart, and where its manifests may be put
 _ALLOCATOR_NAMESPACES = ("nodeipam", "kube-system")
 
@@ -63,7 +65,8 @@ def cluster_autoscaler(client: KubeClient, plans: Sequence[NodePlan]) -> tuple[l
     It removes a machine whose Node is away for --max-node-provision-time (15 minutes), and one whose Node stands empty
     for --scale-down-unneeded-time (10 minutes): a run that stops half-way leaves both behind.
     """
-    if client.find(_AUTOSCALER) is None:
+    where = _autoscaler(client)
+    if where is None:
         return [], []
     windows = (
         "it removes a machine whose Node is absent for longer than its --max-node-provision-time (15 minutes), or is empty "
@@ -71,11 +74,31 @@ def cluster_autoscaler(client: KubeClient, plans: Sequence[NodePlan]) -> tuple[l
     )
     removable = [plan.name for plan in plans if "cloud-provider" in plan.provider_risks]
     if not removable:
-        return [], [f"A Cluster Autoscaler runs: {windows}, so do not leave a run half-way."]
+        return [], [f"A Cluster Autoscaler runs ({where}): {windows}, so do not leave a run half-way."]
     reason = (
-        f"A Cluster Autoscaler runs: {windows}; pause it, because a run may stop half-way on {', '.join(removable[:5])}"
+        f"A Cluster Autoscaler runs ({where}): {windows}; pause it, because a run may stop half-way on "
+        f"{', '.join(removable[:5])}"
     )
     return [Objection("cluster-autoscaler", reason, "cluster-autoscaler")], []
+
+
+def _autoscaler(client: KubeClient) -> str | None:
+    """What shows that one runs: its status, which it may have in another namespace or not write, or a Deployment of it."""
+    if client.find(_AUTOSCALER) is not None:
+        return "ConfigMap kube-system/cluster-autoscaler-status"
+    try:
+        deployments = client.list("/apis/apps/v1/deployments")
+    except ApiError as error:
+        if error.status != 403:
+            raise
+        return None  # the refusal that names what the credentials lack has it
+    for one in deployments:
+        spec = one.get("spec") or {}
+        pod = (spec.get("template") or {}).get("spec") or {}
+        images = [str(container.get("image") or "") for container in pod.get("containers") or ()]
+        if spec.get("replicas") != 0 and any(_OF_AUTOSCALER in text for text in (name_of(one), *images)):
+            return f"Deployment {one['metadata'].get('namespace')}/{name_of(one)}"
+    return None
 
 
 def cluster_cidr_allocator(client: KubeClient, *, settle_seconds: float, clock: Clock | None = None) -> list[Objection]:

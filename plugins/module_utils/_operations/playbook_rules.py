@@ -274,7 +274,12 @@ _REASSIGN = (
         where=SYSTEM,
         why="Whether a Cluster Autoscaler may take Nodes away.",
     ),
-    Rule("list", "deployments", "apps", why="Whether pods come back elsewhere."),
+    Rule(
+        "list",
+        "deployments",
+        "apps",
+        why="Whether pods come back elsewhere, and whether a Cluster Autoscaler may take Nodes away.",
+    ),
     Rule("list", "statefulsets", "apps", why="Whether pods come back elsewhere."),
     Rule("list", "poddisruptionbudgets", "policy", why="What may be evicted at once."),
     Rule("get", "leases", "coordination.k8s.io", why="Who leads the controllers, in whatever namespace they run."),

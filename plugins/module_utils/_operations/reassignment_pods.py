@@ -110,7 +110,7 @@ class Elsewhere:
 
     # -- internals -----------------------------------------------------------------------------------------------
 
-    def _further(self, pod: Object, volumes: Sequence[Object]) -> tuple[str, ...]:
+    def _further(self, pod: Mapping[str, t.Any], volumes: Sequence[Object]) -> tuple[str, ...]:
         """Two of the further Nodes on which the pod alone would run. Pods of one controller are taken to be alike."""
         owner = str((controller_of(pod) or {}).get("uid") or "") if not volumes else ""
         if owner in self._found:

@@ -263,6 +263,23 @@ def test_cluster_autoscaler(api: FakeApi) -> None:
     assert plan(api, ON, accepted_risks=(*risks, "cluster-autoscaler")).all_refusals == []
 
 
+@pytest.mark.parametrize(
+    ("name", "image", "replicas", "runs"),
+    [
+        ("cluster-autoscaler-aws", "example/x:1", 1, True),
+        ("scaler", "registry.k8s.io/autoscaling/cluster-autoscaler:v1.33.0", 1, True),
+        ("cluster-autoscaler", "example/x:1", 0, False),
+        ("dns-autoscaler", "registry.k8s.io/cpa/cluster-proportional-autoscaler:1.8", 1, False),
+    ],
+)
+def test_cluster_autoscaler_by_its_deployment(api: FakeApi, name: str, image: str, replicas: int, runs: bool) -> None:
+    """Its status may be in another namespace, or not be written."""
+    spec = {"replicas": replicas, "template": {"spec": {"containers": [{"image": image}]}}}
+    api.store.add("/apis/apps/v1/namespaces/scaling/deployments", {"metadata": {"name": name}, "spec": spec})
+    warnings = plan(api, ON).warnings
+    assert [f"A Cluster Autoscaler runs (Deployment scaling/{name}): " in one for one in warnings] == [True] * runs
+
+
 def test_lock_and_journal_need_permissions(api: FakeApi) -> None:
     """They are asked for before anything is begun, where a journal is used."""
     api.store.denied = {("patch", "leases"), ("create", "secrets")}
