@@ -78,9 +78,15 @@ options:
         elements: str
         default: []
       pool:
-        description: The CiliumPodIPPool that O(what_if.added_cidrs) are added to, where Cilium has several pools.
+        description:
+          - The CiliumPodIPPool that O(what_if.added_cidrs) are added to, where Cilium has several pools. With
+            O(what_if.new_pool_mask_size), the name of one that is not there yet.
         type: str
         default: default
+      new_pool_mask_size:
+        description:
+          - The size of the blocks of a new CiliumPodIPPool O(what_if.pool) that has O(what_if.added_cidrs), all of one family.
+        type: int
       identities_per_hour:
         description: So many new security identities an hour, each of which is used for a moment, as those of Jobs are.
         type: float
@@ -329,6 +335,13 @@ def _what_if(options: t.Mapping[str, t.Any]) -> WhatIf:
         cidrs = [parse_network(text) for text in given.get("added_cidrs") or ()]
     except CidrError as error:
         raise InputError(f"what_if.added_cidrs: {error}.") from error
+    new_mask = given.get("new_pool_mask_size")
+    if new_mask is not None and (not cidrs or len({one.version for one in cidrs}) > 1):
+        raise InputError(
+            "what_if.new_pool_mask_size: a new pool needs its CIDRs, of one family, in what_if.added_cidrs."
+        )
+    if new_mask is not None and not 1 <= new_mask <= (longest := cidrs[0].max_prefixlen):
+        raise InputError(f"what_if.new_pool_mask_size: {new_mask} is no mask size; give 1 to {longest}.")
     interval = _duration(given, "identity_gc_interval")
     timeout = _duration(given, "identity_heartbeat_timeout")
 
@@ -339,7 +352,7 @@ def _what_if(options: t.Mapping[str, t.Any]) -> WhatIf:
             timeout=present.timeout if timeout is None else timeout,
         )
 
-    return WhatIf(nodes, masks, cidrs, given.get("pool") or "", rate, times)
+    return WhatIf(nodes, masks, cidrs, given.get("pool") or "", rate, times, new_mask)
 
 
 def _duration(given: t.Mapping[str, t.Any], name: str) -> datetime.timedelta | None:
@@ -424,6 +437,7 @@ def main() -> None:
                     "node_mask_size_ipv6": {"type": "int"},
                     "added_cidrs": {"type": "list", "elements": "str", "default": []},
                     "pool": {"type": "str", "default": "default"},
+                    "new_pool_mask_size": {"type": "int"},
                     "identities_per_hour": {"type": "float"},
                     "identity_gc_interval": {"type": "str"},
                     "identity_heartbeat_timeout": {"type": "str"},

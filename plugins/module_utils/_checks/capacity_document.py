@@ -23,6 +23,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.capacity_wha
     Answer,
     of_cilium_masks,
     of_masks,
+    of_new_pool,
     of_nodes,
     of_ranges,
 )
@@ -36,7 +37,10 @@ _MOST_NODES = 20
 
 @dataclass(frozen=True)
 class WhatIf:
-    """Changes to think through; what is None or empty is not asked. ``times`` are settings of the collection to try."""
+    """Changes to think through; what is None or empty is not asked. ``times`` are settings of the collection to try.
+
+    ``pool_mask_size``: ``added_cidrs`` are those of a new CiliumPodIPPool ``pool`` with blocks of this size.
+    """
 
     nodes: int | None = None
     mask_sizes: Mapping[int, int] = field(default_factory=dict)
@@ -44,6 +48,7 @@ class WhatIf:
     pool: str = ""
     identities_per_hour: float | None = None
     times: t.Callable[[CollectionTimes], CollectionTimes] = lambda times: times
+    pool_mask_size: int | None = None
 
 
 def forecast_document(
@@ -91,7 +96,11 @@ def _answers(present: Present, what_if: WhatIf) -> t.Iterator[Answer]:
             yield of_masks(present.nodes, what_if.mask_sizes, present.limits or {})
         if present.cilium is not None:
             yield of_cilium_masks(present.cilium, what_if.mask_sizes)
-    if what_if.added_cidrs:
+    if what_if.added_cidrs and what_if.pool_mask_size is not None:
+        # where Cilium gives out addresses, only its pools are meant
+        for supply in supplies if present.cilium is None else (present.cilium,):
+            yield of_new_pool(supply, what_if.added_cidrs, what_if.pool, what_if.pool_mask_size)
+    elif what_if.added_cidrs:
         for supply in supplies:
             yield of_ranges(supply, what_if.added_cidrs, what_if.pool)
 

@@ -206,6 +206,30 @@ class CiliumBlocks:
         pools[place] = replace(made, problems=before.problems)
         return replace(self, pools=pools)
 
+    def with_pool(self, name: str, cidrs: Sequence[Network], mask_size: int) -> CiliumBlocks:
+        """The same with a new CiliumPodIPPool. Raises CidrError where it is none, or would give addresses of another pool."""
+        if self.mode != MULTI_POOL:
+            raise CidrError(
+                f"{self.mode} has no CiliumPodIPPools; leave out the mask size to add CIDRs to its one pool"
+            )
+        if any(one.name == name for one in self.pools):
+            raise CidrError(
+                f"there is a pool {name} already, and its mask size cannot be changed; leave out the mask size to add CIDRs to it"
+            )
+        made = []
+        for version in sorted({cidr.version for cidr in cidrs}):
+            pool = make_pool(name, version, [str(cidr) for cidr in cidrs if cidr.version == version], mask_size)
+            if pool.problems:
+                raise CidrError(pool.problems[0])
+            made.append(pool)
+        for cidr in cidrs:
+            for other in self.pools:
+                if (taken := other.part_of(cidr)) is not None:
+                    raise CidrError(
+                        f"{cidr} overlaps {taken.cluster} of pool {other.name}: pods of both would get the same addresses"
+                    )
+        return replace(self, pools=[*self.pools, *made])
+
 
 def asked_at_start(pre_allocation: Mapping[str, int]) -> dict[str, int]:
     """Addresses that a new agent asks for of each pool (neededIPCeil of pkg/ipam/multipool.go).

@@ -16,7 +16,11 @@ from dataclasses import dataclass, field
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.block_supply import CiliumBlocks, NodeBlocks
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cidr import CidrError, Network
-from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cilium_pools import CLUSTER_POOL, MULTI_POOL
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cilium_pools import (
+    CLUSTER_POOL,
+    MULTI_POOL,
+    usable_addresses,
+)
 
 # network and broadcast address and the gateway of host-local
 _NOT_FOR_PODS = 3
@@ -177,3 +181,35 @@ def of_ranges(supply: NodeBlocks | CiliumBlocks, cidrs: Sequence[Network], pool:
     else:
         sentences.append("append it to the CIDRs of the CiliumPodIPPool; the operator takes it without a restart")
     return Answer(question, who, True, sentences, left, rows)
+
+
+def of_new_pool(supply: NodeBlocks | CiliumBlocks, cidrs: Sequence[Network], name: str, mask_size: int) -> Answer:
+    """What a further CiliumPodIPPool of these ranges would give. Nodes get a block of it when pods on them ask for it."""
+    question = f"What if there were a pool {name} of {', '.join(map(str, cidrs))} in blocks of /{mask_size}?"
+    if isinstance(supply, NodeBlocks):
+        text = "kube-controller-manager has no pools; leave out the mask size to ask for a larger cluster CIDR"
+        return Answer(question, CONTROLLER_MANAGER, False, [text])
+    try:
+        changed = supply.with_pool(name, cidrs, mask_size)
+    except CidrError as error:
+        return Answer(question, CILIUM, False, [str(error)])
+    rows = [row.to_dict() for row in changed.rows()]
+    sentences = []
+    for pool in changed.pools:
+        if pool.name != name:
+            continue
+        block = next(iter(pool.cidrs[0].subnets(new_prefix=mask_size)), pool.cidrs[0])
+        sentences.append(
+            f"{pool.family}: {pool.capacity} blocks with {usable_addresses(block)} addresses each; a Node takes one, and more when "
+            "it needs them, as soon as a pod on it asks for the pool (annotation ipam.cilium.io/ip-pool of the pod or its namespace)"
+        )
+    before, left = supply.further_nodes(), changed.further_nodes()
+    if left is not None:
+        sentences.append(
+            f"{_supply_sentence(left)}; without the change {'it is not known' if before is None else before}"
+        )
+    if name not in changed.asked:
+        sentences.append(
+            "new Nodes ask for nothing of it at their start, because ipam-multi-pool-pre-allocation does not name it"
+        )
+    return Answer(question, CILIUM, None if changed.problems() else True, [*changed.problems(), *sentences], left, rows)

@@ -104,6 +104,14 @@ def test_without_history_nothing_is_foretold(present: dict[str, Any], capsys: py
     assert result["churn"] is None and result["unknown"]["identities"] == "there is no Cilium here"
 
 
+def test_a_new_pool_is_thought_through(present: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    """Here without Cilium, so the answer is why not."""
+    what_if = {"added_cidrs": ["10.3.0.0/24"], "pool": "mars", "new_pool_mask_size": 28}
+    (_nodes, answer) = run(capsys, **present, what_if=what_if)["what_if"]
+    assert answer["question"] == "What if there were a pool mars of 10.3.0.0/24 in blocks of /28?"
+    assert answer["possible"] is False and "kube-controller-manager has no pools" in answer["sentences"][0]
+
+
 def test_a_result_is_as_good_as_a_state_for_node_blocks(
     present: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -129,6 +137,11 @@ def test_results_of_every_bundled_state_are_read(capsys: pytest.CaptureFixture[s
         ({"what_if": {"nodes": -1}}, "what_if.nodes: -1 is not usable"),
         ({"what_if": {"node_mask_size_ipv4": 33}}, "what_if.node_mask_size_ipv4: 33 is no mask size; give 1 to 32."),
         ({"what_if": {"added_cidrs": ["ten"]}}, "what_if.added_cidrs: 'ten' is not a CIDR"),
+        ({"what_if": {"new_pool_mask_size": 28}}, "what_if.new_pool_mask_size: a new pool needs its CIDRs"),
+        (
+            {"what_if": {"new_pool_mask_size": 33, "added_cidrs": ["10.0.0.0/8"]}},
+            "what_if.new_pool_mask_size: 33 is no mask size; give 1 to 32.",
+        ),
         ({"what_if": {"identities_per_hour": -2}}, "what_if.identities_per_hour: -2.0 is not usable"),
         ({"what_if": {"identity_gc_interval": "600"}}, "what_if.identity_gc_interval: "),
         ({"min_history_days": 0}, "min_history_days: 0.0 is no number of days"),

@@ -18,6 +18,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.block_supply
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.capacity_what_if import (
     of_cilium_masks,
     of_masks,
+    of_new_pool,
     of_nodes,
     of_ranges,
 )
@@ -161,6 +162,30 @@ def test_multi_pool_counts_what_an_agent_asks_for() -> None:
     assert of_ranges(supply, [net("10.3.0.0/28")], "default").further_nodes == 6
     assert of_ranges(supply, [net("10.3.0.0/28")], "gone").possible is False
     assert of_cilium_masks(supply, {4: 29}).possible is False
+
+
+def test_a_new_pool_beside_others() -> None:
+    """Its own blocks; the Nodes that fit are as many as before, unless new Nodes ask for it at their start."""
+    supply = cilium(MULTI_POOL, asked={"default": 4})
+    answer = of_new_pool(supply, [net("10.3.0.0/26"), net("10.4.0.0/26")], "mars", 28)
+    assert (answer.possible, answer.further_nodes) == (True, 4) and answer.to_dict()["first_node_without"] == 5
+    assert "IPv4: 8 blocks with 14 addresses each" in answer.sentences[0] and "does not name it" in answer.sentences[-1]
+    assert [(row["pool"], row["free"]) for row in answer.rows] == [("default", 8), ("mars", 8)]
+    asking = cilium(MULTI_POOL, asked={"default": 4, "mars": 28})
+    assert asking.further_nodes() == 0
+    assert of_new_pool(asking, [net("10.3.0.0/26")], "mars", 28).further_nodes == 2
+    for cidr, name, mask, words in (
+        ("10.1.0.0/24", "mars", 28, "10.1.0.0/24 overlaps 10.1.0.0/28 of pool default"),
+        ("10.3.0.0/26", "default", 28, "there is a pool default already"),
+        ("10.3.0.0/26", "mars", 24, "smaller than one block of /24"),
+    ):
+        refused = of_new_pool(supply, [net(cidr)], name, mask)
+        assert refused.possible is False and words in refused.sentences[0]
+    assert (
+        "cluster-pool has no CiliumPodIPPools" in of_new_pool(cilium(), [net("10.3.0.0/26")], "mars", 28).sentences[0]
+    )
+    nodes = NodeBlocks([BlockPool(net("10.0.0.0/22"), 24)], [])
+    assert "has no pools" in of_new_pool(nodes, [net("10.3.0.0/26")], "mars", 28).sentences[0]
 
 
 def test_pre_allocation() -> None:
