@@ -270,6 +270,23 @@ NODES = (
         "it is an embedded etcd member of k3s or RKE2",
     ),
     NodeCase(
+        "MicroK8s server",
+        node(
+            labels={
+                "microk8s.io/cluster": "true",
+                "node.kubernetes.io/microk8s-controlplane": "microk8s-controlplane",
+            }
+        ),
+        "Node w1 belongs to the control plane; allow that with control_plane",
+        others=("kubelet-is-api-server",),
+    ),
+    NodeCase(
+        "MicroK8s that does not say its role",
+        node(labels={"microk8s.io/cluster": "true"}),
+        "without the label node.kubernetes.io/microk8s-worker: if it is a server",
+        "kubelet-is-api-server",
+    ),
+    NodeCase(
         "virtual kubelet",
         node(labels={"type": "virtual-kubelet"}, taints=["virtual-kubelet.io/provider"]),
         "it has no machine behind it, so no kubelet can register it again",
@@ -323,6 +340,9 @@ ORDINARY = {
     "kubeadm": node(annotations={"kubeadm.alpha.kubernetes.io/cri-socket": "unix:///run/containerd/containerd.sock"}),
     "k3s agent": node(version="v1.33.1+k3s1", provider="k3s://w1", finalizers=["wrangler.cattle.io/node"]),
     "RKE2 agent": node(version="v1.33.1+rke2r1", provider="rke2://w1", finalizers=["wrangler.cattle.io/node"]),
+    "MicroK8s worker": node(
+        labels={"microk8s.io/cluster": "true", "node.kubernetes.io/microk8s-worker": "microk8s-worker"}
+    ),
     "own machine joined to AKS": node(
         labels={"kubernetes.azure.com/agentpool": "p", "kubernetes.azure.com/managed": "false"}
     ),

@@ -22,6 +22,10 @@ _SAFE_PROVIDERS = ("k3s://", "rke2://", "kind://", "kwok://", "kubemark://")
 _SAFE_FINALIZER_PREFIX = "wrangler.cattle.io/"
 # taints of Cluster Autoscaler and of Karpenter (before and since v1) on Nodes whose machine they are about to remove
 _TAINTS_OF_REMOVERS = ("ToBeDeletedByClusterAutoscaler", "karpenter.sh/disrupted", "karpenter.sh/disruption")
+# MicroK8s: microk8s-resources/default-args/kubelet, and scripts/wrappers/join.py for a worker
+MICROK8S = "microk8s.io/cluster"
+MICROK8S_CONTROL_PLANE = "node.kubernetes.io/microk8s-controlplane"
+MICROK8S_WORKER = "node.kubernetes.io/microk8s-worker"
 
 
 @dataclass(frozen=True)
@@ -165,6 +169,7 @@ def deletion_refusals(node: Node) -> list[Refusal]:
 
 
 def is_control_plane(node: Node) -> bool:
-    """Whether the Node carries a control plane role label."""
+    """Whether the Node carries a control plane role label, that of MicroK8s included."""
     labels = _metadata(node, "labels")
-    return any(f"node-role.kubernetes.io/{role}" in labels for role in ("control-plane", "master", "etcd"))
+    roles = (f"node-role.kubernetes.io/{role}" for role in ("control-plane", "master", "etcd"))
+    return any(label in labels for label in (*roles, MICROK8S_CONTROL_PLANE))

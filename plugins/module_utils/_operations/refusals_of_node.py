@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # For internal use of this collection only; the interface may change in any release.
-"""What speaks against registering a Node anew beyond its own object: health checks of machines, hosts without SSH, IPAM.
+"""What speaks against registering a Node anew beyond its own object: health checks of machines, hosts, IPAM.
 
 A MachineHealthCheck that selects a machine replaces it as soon as its Node is deleted, without any time-out (cluster-api:
 machinehealthcheck_targets.go, MachineHealthCheckNodeDeletedReason; the machine API of OpenShift does the same).
@@ -18,6 +18,11 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeC
 from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import Object, name_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.ipam_model import IpamEvidence
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.ipam_model_of_node import model_of_node
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.provider import (
+    MICROK8S,
+    MICROK8S_CONTROL_PLANE,
+    MICROK8S_WORKER,
+)
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import ApiError
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cluster_preflight import Objection
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.disruption_budgets import selector_matches
@@ -35,7 +40,12 @@ _OPENSHIFT = ("/apis/machine.openshift.io/v1beta1",)
 
 def further_objections(client: KubeClient, context: Context, node: Object) -> list[Objection]:
     """Objections to register this Node anew, besides those of ``provider.deletion_refusals``. Raises ApiError."""
-    return [*_no_host_access(node), *_other_ipam(context, node), *_health_checks(client, node)]
+    return [
+        *_no_host_access(node),
+        *_server_of_microk8s(node),
+        *_other_ipam(context, node),
+        *_health_checks(client, node),
+    ]
 
 
 def _no_host_access(node: Object) -> list[Objection]:
@@ -51,6 +61,25 @@ def _no_host_access(node: Object) -> list[Objection]:
         reason = f"Node {name} runs Windows, whose kubelet and CNI state these steps do not know"
         return [Objection("no-host-access", reason)]
     return []
+
+
+def _server_of_microk8s(node: Object) -> list[Objection]:
+    """kubelite of MicroK8s is kubelet, API server and controllers in one process, but on a worker.
+
+    Releases before 1.24 have no label for the role, so that a worker cannot be told.
+    """
+    labels: Mapping[str, str] = (node.get("metadata") or {}).get("labels") or {}
+    if MICROK8S_WORKER in labels or not {MICROK8S, MICROK8S_CONTROL_PLANE} & set(labels):
+        return []
+    name = name_of(node)
+    if MICROK8S_CONTROL_PLANE in labels:
+        reason = f"Node {name} is a server of MicroK8s: its kubelet cannot be stopped without its API server (kubelite)"
+        return [Objection("kubelet-is-api-server", reason)]
+    reason = (
+        f"Node {name} is one of MicroK8s without the label {MICROK8S_WORKER}: if it is a server, its kubelet cannot be "
+        "stopped without its API server (kubelite)"
+    )
+    return [Objection("kubelet-is-api-server", reason, "kubelet-is-api-server")]
 
 
 def _other_ipam(context: Context, node: Object) -> list[Objection]:

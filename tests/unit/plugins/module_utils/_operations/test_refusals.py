@@ -103,6 +103,20 @@ def test_health_checks_that_do_not_act(name: str, cluster: FakeApi) -> None:
     assert plan(cluster, nodes=("w1",), risks=["machine-api"]).all_refusals == []
 
 
+def test_server_of_microk8s(cluster: FakeApi) -> None:
+    """Also where nodes of the control plane are allowed, and whatever risk is taken: the API would be gone half-way."""
+    labels = {"microk8s.io/cluster": "true", "node.kubernetes.io/microk8s-controlplane": "microk8s-controlplane"}
+    add(cluster, [("/api/v1/nodes", providers.node(labels=labels))])
+    client = KubeClient.from_options(cluster.options)
+    context = read_context(client, AuditSettings(allocator=settings_from_options(ALLOCATOR)))
+    risks = (*ELSEWHERE, "kubelet-is-api-server")
+    options = PlanOptions(nodes=("w1",), control_plane=True, accepted_risks=risks)
+    (found,) = make_plan(client, context, options).all_refusals
+    assert found == (
+        "Node w1 is a server of MicroK8s: its kubelet cannot be stopped without its API server (kubelite)."
+    )
+
+
 OPENSHIFT_NODE = {"machine.openshift.io/machine": "openshift-machine-api/prod-worker-1"}
 
 
