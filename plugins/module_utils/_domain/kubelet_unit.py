@@ -5,7 +5,8 @@
 """The systemd unit that runs the kubelet on a host, by distribution.
 
 Sources: the packages of Kubernetes, k3s, RKE2, MicroK8s and k0s. A unit of a server also runs the control plane; those
-of k3s and RKE2 take their own etcd member out of the cluster when their Node is deleted (k3s, pkg/etcd/member_controller.go).
+of k3s and RKE2 take their own etcd member, where they have one and no external datastore, out of the cluster when their Node is
+deleted (k3s, pkg/etcd/member_controller.go).
 """
 
 from __future__ import annotations
@@ -86,8 +87,9 @@ def choose(report: HostReport, host: str, wanted: str = AUTO) -> KubeletUnit:
 def _allowed(unit: KubeletUnit, host: str) -> KubeletUnit:
     if unit.server:
         raise UnitError(
-            f"Host {host} runs {unit.name}, a server of {unit.distribution}: deleting its Node would take its member of the "
-            "cluster's own store away. There is no way around this; replace the server as its documentation says."
+            f"Host {host} runs {unit.name}, a server of {unit.distribution}: stopping its kubelet stops its API server too, and "
+            "deleting its Node takes its member of an embedded etcd away, where it has one. There is no way around this; replace "
+            "the server as its documentation says."
         )
     return unit
 
