@@ -122,7 +122,7 @@ def test_a_unit_that_was_named() -> None:
         choose(own, "h1", "nothing")
     # the store may be an external one, of which the host cannot be told
     with pytest.raises(
-        UnitError, match="server of k3s: .* stops its API server too.*embedded etcd away, where it has one"
+        UnitError, match=r"server of k3s: .* stops its API server too.*embedded etcd away, where it has one"
     ):
         choose(own, "h1", "k3s")
 
