@@ -164,7 +164,8 @@ class Connection(ConnectionBase):  # type: ignore[misc]  # ansible-core has no t
     def _connect(self) -> Connection:
         if not self.get_option("reachable"):
             raise AnsibleConnectionFailure(
-                "the Node was not Ready in the snapshot, so its host is played as switched off"
+                "the Node was not Ready in the snapshot, so its host is played as switched off:\n"
+                f"ssh: connect to host {self.get_option('remote_addr')} port 22: Connection timed out"
             )
         self._make()
         self._connected = True

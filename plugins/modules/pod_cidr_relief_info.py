@@ -40,6 +40,41 @@ options:
     type: list
     elements: str
     default: []
+  preflight:
+    description:
+      - Judge O(nodes) as well by whether the cluster is in a state in which Nodes may be deleted. Everything could be read,
+        no API service stops the garbage collection, kube-controller-manager leads and does not restart again and again, and no
+        other Node is out of service.
+    type: bool
+    default: false
+  settle_seconds:
+    description: With O(preflight), how long kube-controller-manager must have been leading.
+    type: int
+    default: 30
+  host_reports:
+    description:
+      - What the role's C(read_host.sh) has printed on hosts that are taken for the machines of O(nodes). A host that is another
+        machine, or whose kubelet could not be stopped for good, is a refusal.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      node:
+        description: Name of the Node.
+        type: str
+        required: true
+      host:
+        description: Name of the host, for messages.
+        type: str
+        required: true
+      text:
+        description: The lines that were printed.
+        type: str
+        required: true
+      unit:
+        description: Systemd unit of the kubelet. V(auto) takes the one of the known distributions that is there.
+        type: str
+        default: auto
 seealso:
   - module: podnet.upkeep.node_drain
   - module: podnet.upkeep.pod_cidr_rotation_info
@@ -95,8 +130,9 @@ candidates:
       budgets: []
       warnings: []
       refusals: []
+      units: {}
 choice:
-  description: O(nodes) judged together; empty without any.
+  description: O(nodes) judged together; empty without any. C(units) has the unit of the kubelet of each host that was read.
   returned: success
   type: dict
   sample: {}
@@ -122,6 +158,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._errors import Input
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.reassignment_plan import read_context
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.relief import Relief, ReliefOptions
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.retirement import Retirement
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.retirement_preflight import LeavingHost
 from ansible_collections.podnet.upkeep.plugins.module_utils._options import auth_argument_spec, run_module
 
 
@@ -153,7 +190,14 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         raise InputError(f"candidates: {params['candidates']} is no number of Nodes; give 0 or more.")
     client = KubeClient.from_options(params)
     context = read_context(client, audit_settings(params))
-    options = ReliefOptions(tuple(params["nodes"]), params["candidates"], tuple(params["accepted_risks"]))
+    options = ReliefOptions(
+        nodes=tuple(params["nodes"]),
+        candidates=params["candidates"],
+        accepted_risks=tuple(params["accepted_risks"]),
+        preflight=params["preflight"],
+        settle_seconds=params["settle_seconds"],
+        hosts=tuple(LeavingHost(**one) for one in params["host_reports"]),
+    )
     relief = Relief(client, context, options)
     choice = relief.choice() if params["nodes"] else None
     candidates = relief.candidates()
@@ -177,6 +221,19 @@ def main() -> None:
             "nodes": {"type": "list", "elements": "str", "default": []},
             "candidates": {"type": "int", "default": 10},
             "accepted_risks": {"type": "list", "elements": "str", "default": []},
+            "preflight": {"type": "bool", "default": False},
+            "settle_seconds": {"type": "int", "default": 30},
+            "host_reports": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "node": {"type": "str", "required": True},
+                    "host": {"type": "str", "required": True},
+                    "text": {"type": "str", "required": True},
+                    "unit": {"type": "str", "default": "auto"},
+                },
+            },
         },
         supports_check_mode=True,
     )

@@ -20,6 +20,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state impor
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.provider import deletion_refusals, is_control_plane
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.provider_name import provider_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations import retirement_preflight
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.block_budget import sharing_a_block
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.checked_plan import some
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cluster_preflight import Objection, standing
@@ -43,6 +44,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.placemen
     uncertain,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.retirement import Retirement
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.retirement_preflight import LeavingHost
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.scheduling import is_unschedulable, uid_of
 
 #: Of a block, what no pod gets: network, broadcast and gateway (host-local on a bridge).
@@ -51,11 +53,17 @@ _NOT_FOR_PODS = 3
 
 @dataclass(frozen=True)
 class ReliefOptions:
-    """``nodes``: evaluate these together, as a choice. ``candidates``: how many single Nodes are looked at otherwise."""
+    """``nodes``: evaluate these together, as a choice. ``candidates``: how many single Nodes are looked at otherwise.
+
+    ``preflight``: judge as well whether the cluster is in a state in which Nodes may be deleted. ``hosts``: of the choice.
+    """
 
     nodes: tuple[str, ...] = ()
     candidates: int = 10
     accepted_risks: tuple[str, ...] = ()
+    preflight: bool = False
+    settle_seconds: float = 30.0
+    hosts: tuple[LeavingHost, ...] = ()
 
 
 class Relief:
@@ -63,6 +71,7 @@ class Relief:
 
     def __init__(self, client: KubeClient, context: Context, options: ReliefOptions) -> None:
         """Read what the context does not hold: whole Nodes and pods, budgets, claims and volumes. Raises ApiError."""
+        self._client = client
         self._context = context
         self._options = options
         self._nodes = {name_of(one): one for one in client.list("/api/v1/nodes")}
@@ -88,7 +97,7 @@ class Relief:
             raise InputError(
                 f"nodes: there is no Node '{unknown[0]}' in this cluster; it has {some(sorted(self._nodes))}."
             )
-        return self._retirement(list(dict.fromkeys(self._options.nodes)))
+        return self._judged(self._retirement(list(dict.fromkeys(self._options.nodes))))
 
     def candidates(self) -> list[Retirement]:
         """The least used Nodes, each alone: those that help first, then those that move least."""
@@ -98,6 +107,18 @@ class Relief:
         return sorted(found, key=lambda one: (not one.helps, len(one.moves), one.cpu_millis, one.memory_mib, one.nodes))
 
     # -- internals -----------------------------------------------------------------------------------------------
+
+    def _judged(self, choice: Retirement) -> Retirement:
+        """The choice, with what is asked only of one that is to be retired now."""
+        found: list[Objection] = []
+        if self._options.preflight:
+            found += retirement_preflight.of_cluster(
+                self._client, self._context, choice.nodes, settle_seconds=self._options.settle_seconds
+            )
+        named = [one for one in self._options.hosts if one.node in choice.nodes]
+        choice.units, of_hosts = retirement_preflight.of_hosts(self._nodes, named)
+        choice.refusals += [one.sentence for one in standing(found + of_hosts, self._options.accepted_risks)]
+        return choice
 
     def _is_candidate(self, name: str) -> bool:
         """Nodes of the control plane and Nodes without podCIDR are never proposed."""

@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Retirement:
-    """What retiring these Nodes at once would mean. ``fits``: every pod that moves finds another Node."""
+    """What retiring these Nodes at once would mean. ``fits``: every pod that moves finds another Node.
+
+    ``units``: {Node: the systemd unit of its kubelet}, of hosts that were read.
+    """
 
     nodes: list[str]
     uids: list[str]
@@ -26,6 +29,7 @@ class Retirement:
     budgets: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
+    units: dict[str, str] = field(default_factory=dict)
 
     @property
     def fits(self) -> bool:

@@ -82,7 +82,7 @@ _ALL: t.Final = (
     Rehearsable(
         "retire_nodes",
         {"state_dir": "FOLDER/retired", "become": False, "take_over": False, "window_end": ""},
-        {"drain_timeout": 60},
+        {"drain_timeout": 60, "settle_seconds": 5},
         (_HOSTS,),
     ),
     Rehearsable(

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 from snapshots import providers
-from unit.fake_api import FakeApi
+from unit.fake_api import FakeApi, Request
 
 from harness.playbook import PlaybookRun, run_playbook
 
+LOCK = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/podnet-upkeep-retire-nodes"
 PODS = "/api/v1/namespaces/default/pods"
 MACHINE_ID = Path("/etc/machine-id").read_text(encoding="utf-8").strip() if Path("/etc/machine-id").exists() else ""
 pytestmark = pytest.mark.skipif(not MACHINE_ID, reason="this machine has no machine-id")
@@ -49,7 +50,11 @@ def files(cluster: FakeApi, tmp_path: Path) -> Path:
     (tmp_path / "kubeconfig").write_text(json.dumps(kubeconfig), encoding="utf-8")
     (tmp_path / "bin").mkdir()
     scripts = {
-        tmp_path / "ssh": f'for last; do :; done\nPATH={tmp_path}/bin:$PATH exec sh -c "$last"\n',
+        tmp_path / "ssh": (
+            f"if [ -e {tmp_path}/cut ]; then echo 'Connection closed by 192.0.2.1 port 22' >&2; exit 255; fi\n"
+            f'for last; do :; done\nPATH={tmp_path}/bin:$PATH exec sh -c "$last"\n'
+        ),
+        tmp_path / "bin" / "id": "echo 0\n",
         tmp_path / "bin" / "systemctl": (
             f'echo "$*" >>{tmp_path}/systemctl.log\n'
             'case "$*" in *show*) printf "LoadState=loaded\\nActiveState=active\\nUnitFileState=enabled\\n";; esac\n'
@@ -80,6 +85,7 @@ def retire(files: Path, *arguments: str, **variables: Any) -> PlaybookRun:
             "retire_nodes_state_dir": str(files / "retired"),
             "retire_nodes_nodes": ["w2"],
             "retire_nodes_become": False,
+            "retire_nodes_accepted_risks": ["controller-manager-unknown"],
             **variables,
         },
         timeout=180,
@@ -87,7 +93,7 @@ def retire(files: Path, *arguments: str, **variables: Any) -> PlaybookRun:
 
 
 def test_drained_stopped_and_deleted(cluster: FakeApi, files: Path) -> None:
-    """In this order; a second run changes nothing."""
+    """In this order; a run that was killed behind the deletion is brought to its end; another one changes nothing."""
     done = retire(files)
     assert done.returncode == 0, done.output
     assert "/api/v1/nodes/w2" not in cluster.store.objects and "/api/v1/nodes/w1" in cluster.store.objects
@@ -96,18 +102,55 @@ def test_drained_stopped_and_deleted(cluster: FakeApi, files: Path) -> None:
     writes = [f"{one.method} {one.path}" for one in cluster.requests if one.path.endswith(("/w2", "/eviction"))]
     acts = [one for one in writes if not one.startswith("GET")]
     assert acts == ["PATCH /api/v1/nodes/w2", f"POST {PODS}/web/eviction", "DELETE /api/v1/nodes/w2"]
+    journal = cluster.store.objects["/api/v1/namespaces/kube-system/configmaps/podnet-upkeep-retire-nodes"]["data"]
+    assert json.loads(journal["node.w2"])["step"] == "completed"
+    uid = json.loads(journal["node.w2"])["uid"]
+    journal["node.w2"] = json.dumps({"node": "w2", "step": "retiring", "uid": uid})
+    lease = {"metadata": {"name": "w2"}, "spec": {}}
+    cluster.store.add("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases", lease)
+    left = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/w2"
+    image = json.loads((files / "retired" / uid / "w2.json").read_text(encoding="utf-8"))
+    image["dependents"]["lease"] = cluster.store.objects[left]["metadata"]["uid"]
+    (files / "retired" / uid / "w2.json").write_text(json.dumps(image), encoding="utf-8")
+    waits = retire(files, retire_nodes_delete_timeout=1)
+    assert waits.returncode == 2 and "there is still its lease" in waits.flat_output, waits.output
+    del cluster.store.objects[left]
+    done = retire(files)
+    assert done.returncode == 0 and json.loads(journal["node.w2"])["step"] == "completed", done.output
     assert retire(files).changed == 0
+
+
+def test_a_host_that_is_lost_during_the_drain(cluster: FakeApi, files: Path) -> None:
+    """Its kubelet cannot be stopped: the Node stays, cordoned, the lock is given back, and the same command goes on."""
+
+    def cut(request: Request) -> None:
+        if request.path.endswith("/eviction"):
+            (files / "cut").touch()
+
+    cluster.before_request = cut
+    done = retire(files)
+    assert done.returncode == 2, done.output
+    assert (
+        "The kubelet of Node w2 may still run: Host machine-2 cannot be reached over SSH any more" in done.flat_output
+    )
+    assert "Connection closed by 192.0.2.1 port 22" in done.flat_output and "stays cordoned" in done.flat_output
+    assert cluster.store.objects["/api/v1/nodes/w2"]["spec"]["unschedulable"] is True
+    assert cluster.store.objects[LOCK]["spec"]["holderIdentity"] == ""
+    done = retire(files)
+    assert done.returncode == 2 and "host machine-2, the machine of Node w2, cannot be reached" in done.flat_output
+    (files / "cut").unlink()
+    done = retire(files)
+    assert done.returncode == 0 and "/api/v1/nodes/w2" not in cluster.store.objects, done.output
 
 
 def test_a_host_that_is_another_machine(cluster: FakeApi, files: Path) -> None:
     """The worst mistake: nothing is drained, stopped or deleted."""
     cluster.store.objects["/api/v1/nodes/w2"]["status"]["nodeInfo"]["machineID"] = "0" * 32
     done = retire(files)
-    assert done.returncode == 2 and "machine-2 is another machine than Node w2" in done.flat_output, done.output
+    assert done.returncode == 2 and "machine-2 is not the machine of Node w2" in done.flat_output, done.output
     assert f"{PODS}/web" in cluster.store.objects and "/api/v1/nodes/w2" in cluster.store.objects
-    assert not (files / "systemctl.log").exists()
-    lease = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/podnet-upkeep-retire-nodes"
-    assert cluster.store.objects[lease]["spec"]["holderIdentity"] == "", "the lock is released all the same"
+    assert "stop" not in (files / "systemctl.log").read_text(encoding="utf-8")
+    assert LOCK not in cluster.store.objects, "nothing was begun"
 
 
 def test_pods_without_another_place(cluster: FakeApi, files: Path) -> None:
@@ -116,7 +159,7 @@ def test_pods_without_another_place(cluster: FakeApi, files: Path) -> None:
     done = retire(files)
     assert done.returncode == 2 and "no other Node has room for default/web" in done.flat_output
     assert [one.method for one in cluster.requests if one.method in ("PATCH", "DELETE")] == []
-    done = retire(files, "--check", retire_nodes_accepted_risks=["does-not-fit"])
+    done = retire(files, "--check", retire_nodes_accepted_risks=["controller-manager-unknown", "does-not-fit"])
     assert done.returncode == 0, done.output
     assert [one.method for one in cluster.requests if one.method in ("PATCH", "DELETE")] == []
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from snapshots import providers
-from unit.fake_api import FakeApi
+from unit.fake_api import FakeApi, Fault, status_body
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import AuditSettings
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
@@ -15,6 +15,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.controller_m
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.reassignment_plan import read_context
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.relief import Relief, ReliefOptions
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.retirement_preflight import LeavingHost
 
 from .conftest import PODS, bound_pod
 
@@ -148,3 +149,60 @@ def test_local_volumes_keep_their_pod(cluster: FakeApi) -> None:
     cluster.store.add(PODS, pod("db-0", "w2", "100m", "StatefulSet", volumes=volumes))
     choice = relief(cluster, nodes=("w2",)).choice()
     assert "volume pv-1 is bound to other Nodes" in next(one["why"] for one in choice.moves if not one["to"])
+
+
+def test_what_speaks_against_retiring_now(cluster: FakeApi) -> None:
+    """Only where it is asked: the cluster may be judged for a Node that nobody retires yet."""
+    cluster.store.objects["/api/v1/nodes/w1"]["spec"]["unschedulable"] = True
+    service = {"metadata": {"name": "v1.x"}, "status": {"conditions": [{"type": "Available", "status": "False"}]}}
+    cluster.store.add("/apis/apiregistration.k8s.io/v1/apiservices", service)
+    assert relief(cluster, nodes=("w2",)).choice().refusals == []
+    found = relief(cluster, nodes=("w2",), preflight=True).choice().refusals
+    assert [
+        any(words in one for one in found) for words in ("v1.x", "kube-controller-manager", "are cordoned: w1")
+    ] == [
+        True,
+        True,
+        True,
+    ]
+    risks = ("other-nodes-cordoned", "controller-manager-unknown")
+    (left,) = relief(cluster, nodes=("w2", "w1"), preflight=True, accepted_risks=risks[1:]).choice().refusals
+    assert "garbage collection" in left, "a Node of the choice may be cordoned"
+
+
+def test_while_something_cannot_be_read(cluster: FakeApi) -> None:
+    """Nothing is deleted while the picture is incomplete; the rest is not looked at."""
+    cluster.faults.append(Fault("GET", "^/apis/apps/v1/daemonsets", 403, status_body(403, "Forbidden", "no"), times=99))
+    (found,) = relief(cluster, nodes=("w2",), preflight=True).choice().refusals
+    assert "daemonsets cannot be read" in found
+
+
+def report(*units: str, machine_id: str = "m2", user: str = "0") -> str:
+    """What read_host.sh prints."""
+    return "\n".join([f"user-id {user}", f"machine-id {machine_id}", "boot-id b2", *(f"unit {one}" for one in units)])
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "wanted"),
+    [
+        (report("kubelet active enabled"), "auto", "kubelet"),
+        (report("kubelet inactive disabled", "k3s-agent active enabled"), "auto", "k3s-agent"),
+        (report("rke2-agent active enabled", "own active enabled"), "rke2-agent.service", "rke2-agent"),
+        (report("own active enabled"), "own", "own"),
+        (report(), "auto", "has none of the units that run a kubelet"),
+        (report("k3s active enabled"), "auto", "a server of k3s"),
+        (report("kubelet active enabled"), "other", "has no unit other"),
+        (report("kubelet active enabled", machine_id="m3"), "auto", "is not the machine of Node w2"),
+        (report("kubelet active enabled", user="1000"), "auto", "retire_nodes_become"),
+        ("hello", "auto", "What was read on host h2 cannot be used"),
+    ],
+)
+def test_which_unit_is_stopped(text: str, unit: str, wanted: str, cluster: FakeApi) -> None:
+    """Known before anything is drained, or a refusal."""
+    cluster.store.objects["/api/v1/nodes/w2"]["status"]["nodeInfo"] = {"machineID": "m2", "bootID": "b2"}
+    choice = relief(cluster, nodes=("w2",), hosts=(LeavingHost("w2", "h2", text, unit),)).choice()
+    if choice.refusals:
+        (refusal,) = choice.refusals
+        assert wanted in refusal and refusal.endswith(".") and not choice.units
+    else:
+        assert choice.units == {"w2": wanted}
