@@ -50,8 +50,8 @@ def retire(cluster: Testbed, **variables: Any) -> PlaybookRun:
     return run_playbook("podnet.upkeep.retire_nodes", ["-i", str(cluster.inventory)], variables=given)
 
 
-def remove(cluster: Testbed, host_timeout: int = 30) -> PlaybookRun:
-    """The playbook, for whatever is gone."""
+def remove(cluster: Testbed, host_timeout: int = 30, **of_ssh: Any) -> PlaybookRun:
+    """The playbook, for whatever is gone; ``of_ssh``: how hosts are asked."""
     given = {
         "remove_unreachable_nodes_kubeconfig": str(cluster.kubeconfig),
         "remove_unreachable_nodes_state_dir": str(Path(cluster.directory) / "removed"),
@@ -59,6 +59,7 @@ def remove(cluster: Testbed, host_timeout: int = 30) -> PlaybookRun:
         "remove_unreachable_nodes_settle_seconds": 2,
         "remove_unreachable_nodes_max_share": 0.5,
         "remove_unreachable_nodes_host_timeout": host_timeout,
+        **of_ssh,
     }
     return run_playbook("podnet.upkeep.remove_unreachable_nodes", ["-i", str(cluster.inventory)], variables=given)
 
@@ -87,6 +88,22 @@ def test_a_host_that_answers_is_not_gone_and_one_without_power_is(cluster: Testb
     assert done.returncode == 2, done.output
     assert "host h2 answers over SSH, so Node h2 is not gone" in done.flat_output
     assert client.find("/api/v1/nodes/h2") is not None
+
+    # what Ansible calls unreachable as well, of a machine that lives
+    fresh = "-o ControlPath=none -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking="
+    no_key = {
+        "ansible_ssh_common_args": f"{fresh}no -o IdentitiesOnly=yes",
+        "ansible_ssh_private_key_file": "/dev/null",
+    }
+    no_host_key = {"ansible_ssh_common_args": f"{fresh}yes"}
+    for words, of_ssh in (
+        ("Permission denied", no_key),
+        ("Host key verification failed", no_host_key),
+        ("Connection refused", {"ansible_port": 1}),
+    ):
+        done = remove(cluster, **of_ssh)
+        assert done.returncode == 2 and "host h2 answers, but not to us" in done.flat_output, done.output
+        assert words in done.failure, done.output
 
     power.off(cluster, "h2")
     done = remove(cluster, host_timeout=1)  # shorter than ssh itself waits for a connection
