@@ -1,7 +1,8 @@
-"""What install_access gives is enough to see the MachineHealthChecks of a Node's machine, on the real API server with RBAC.
+"""What install_access gives is enough for what a plan asks beyond the Node, on the real API server with RBAC.
 
-Each permission is taken away in turn: the risk is said then, and never that there is none. An API server answers 403 also for
-groups that it does not serve, which are in a management cluster then.
+Those are MachineHealthChecks of its machine, volumes of its pods, and whether the pods of the probe would be let in. Permissions
+are taken away in turn: what is unknown is said then, and never that there is nothing. An API server answers 403 also for groups
+that it does not serve, which are in a management cluster then.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from snapshots import providers
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import AuditSettings
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.reassignment_plan import read_context
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.reassignment_pods import Elsewhere
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.reassignment_probe import probe_outlook
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.refusals_of_node import further_objections
 from harness import limited_accounts, permission_runs
 from harness.limited_accounts import Account
@@ -112,3 +115,65 @@ def test_each_permission_is_needed_where_the_kind_is_served(testbed: Testbed, ac
     for atom in atoms:
         with limited_accounts.lacking(testbed, account, atom):
             assert codes(account, atom.group) == ["machine-health-check-unknown"], atom.words
+
+
+DEFAULT = "/api/v1/namespaces/default"
+
+
+def ready_node(testbed: Testbed, name: str) -> None:
+    """A Node that has room, a podCIDR of the real allocator, and no taint; no kubelet reports it."""
+    metadata = {"name": name, "labels": {"kubernetes.io/hostname": name}}
+    testbed.client.create("/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": metadata})
+    room = {"cpu": "4", "memory": "8Gi", "pods": "110"}
+    status = {"conditions": [{"type": "Ready", "status": "True"}], "capacity": room, "allocatable": room}
+    testbed.client.patch(f"/api/v1/nodes/{name}/status", {"status": status})
+
+    def usable() -> bool:
+        spec = testbed.client.get(f"/api/v1/nodes/{name}")["spec"]
+        return bool(spec.get("podCIDRs")) and not spec.get("taints")
+
+    wait_until(f"Node {name} takes pods", usable)
+
+
+def local_volume(testbed: Testbed) -> dict[str, Any]:
+    """A pod on w1 whose volume is there."""
+    term = {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": ["w1"]}]}
+    shape = {"accessModes": ["ReadWriteOnce"], "storageClassName": "local", "volumeMode": "Filesystem"}
+    volume = {
+        **shape,
+        "capacity": {"storage": "1Gi"},
+        "local": {"path": "/data"},
+        "nodeAffinity": {"required": {"nodeSelectorTerms": [term]}},
+        "claimRef": {"kind": "PersistentVolumeClaim", "namespace": "default", "name": "data"},
+    }
+    testbed.client.create("/api/v1/persistentvolumes", {"metadata": {"name": "disk-1"}, "spec": volume})
+    claim = {**shape, "volumeName": "disk-1", "resources": {"requests": {"storage": "1Gi"}}}
+    testbed.client.create(f"{DEFAULT}/persistentvolumeclaims", {"metadata": {"name": "data"}, "spec": claim})
+    owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "x", "uid": "u1", "controller": True}
+    mount = {"name": "d", "persistentVolumeClaim": {"claimName": "data"}}
+    spec = {"nodeName": "w1", "containers": [{"name": "x", "image": "example.invalid/x"}], "volumes": [mount]}
+    return {"metadata": {"name": "db-0", "namespace": "default", "uid": "p1", "ownerReferences": [owner]}, "spec": spec}
+
+
+def test_volumes_and_the_probe_are_judged_beforehand(testbed: Testbed, account: Account) -> None:
+    """A local volume keeps a pod on its Node; a quota that forbids the pods of the probe says so, and nothing is made."""
+    for name in ("w1", "w2"):
+        ready_node(testbed, name)
+    client = KubeClient.from_options({"kubeconfig": str(account.kubeconfig)})
+    pod = local_volume(testbed)
+    context = read_context(client, AuditSettings())
+    (warning,) = Elsewhere(client, context).warnings("w1", [pod])
+    assert warning.endswith("default/db-0 (volume disk-1 is bound to other Nodes (1 Nodes))")
+    with limited_accounts.lacking(testbed, account, Atom("get", "persistentvolumes")):
+        (warning,) = Elsewhere(client, context).warnings("w1", [pod])
+    assert warning.endswith("could not be read: default/db-0")
+
+    objections, (warning,) = probe_outlook(client, ["w1"], "", "default")
+    assert objections == [] and "No agnhost is known to be on Node w1, w2 (" in warning
+    quota = {"metadata": {"name": "small"}, "spec": {"hard": {"limits.cpu": "1"}}}
+    testbed.client.create(f"{DEFAULT}/resourcequotas", quota)
+    wait_until("the quota holds", lambda: probe_outlook(client, ["w1"], "", "default")[0])
+    (objection,) = probe_outlook(client, ["w1"], "", "default")[0]
+    testbed.client.delete(f"{DEFAULT}/resourcequotas/small")
+    assert objection.code == "probe-refused" and "quota" in objection.reason
+    assert testbed.client.list(f"{DEFAULT}/pods") == []
