@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.block_supply import CiliumBlocks, NodeBlocks
-from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cidr import CidrError, Network
+from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cidr import CidrError, Network, parse_network
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cilium_pools import (
     CLUSTER_POOL,
     MULTI_POOL,
@@ -198,7 +198,7 @@ def of_new_pool(supply: NodeBlocks | CiliumBlocks, cidrs: Sequence[Network], nam
     for pool in changed.pools:
         if pool.name != name:
             continue
-        block = next(iter(pool.cidrs[0].subnets(new_prefix=mask_size)), pool.cidrs[0])
+        block = parse_network(f"{pool.cidrs[0].network_address}/{mask_size}")
         sentences.append(
             f"{pool.family}: {pool.capacity} blocks with {usable_addresses(block)} addresses each; a Node takes one, and more when "
             "it needs them, as soon as a pod on it asks for the pool (annotation ipam.cilium.io/ip-pool of the pod or its namespace)"
