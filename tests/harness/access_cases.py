@@ -278,7 +278,7 @@ def _retire_with_all(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
         "state_dir": str(folder / "retired"),
         "nodes": [name],
         "without_hosts": True,
-        "accepted_risks": ["does-not-fit"],
+        "accepted_risks": ["does-not-fit", "other-nodes-not-ready", "other-nodes-cordoned"],
     }
 
 

@@ -331,7 +331,7 @@ def _retire(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
         "state_dir": str(folder / "retired"),
         "nodes": ["spare"],
         "without_hosts": True,
-        "accepted_risks": ["does-not-fit"],
+        "accepted_risks": ["does-not-fit", "other-nodes-not-ready", "other-nodes-cordoned"],
     }
 
 
