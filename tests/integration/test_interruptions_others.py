@@ -138,6 +138,35 @@ def test_a_run_that_wakes_up_without_its_lease_touches_nothing(scene: Scene, tmp
     scene.wait_healthy({"run": {**scene.healthy["run"], "images on the controller": left}})
 
 
+@pytest.mark.long
+def test_a_host_that_a_task_file_does_not_reach(scene: Scene, tmp_path: Path) -> None:
+    """Before the drain the node is left as it was; behind it the node stays cordoned; the Lease lasts while a file runs."""
+    scene.drift("h1")
+    cut, fine = tmp_path / "cut.yml", tmp_path / "fine.yml"
+    fine.write_text("- ansible.builtin.raw: sleep 5\n", encoding="utf-8")
+    beside = "- ansible.builtin.debug:\n    msg: passed over\n"
+    cut.write_text(f'- ansible.builtin.raw: "true"\n  vars: {{ansible_port: 1}}\n{beside}', encoding="utf-8")
+    before = scene.uids()["h1"]
+    with scene.safe():
+        done = scene.run(reassign_pod_cidrs_pre_node_tasks=str(cut))
+        assert_refused(done, "cut.yml: a host that its tasks run on cannot be reached", "The node is as it was before")
+        assert "passed over" not in done.output and "The lock is given back." in done.flat_output
+        assert scene.uids()["h1"] == before and not scene.node("h1")["spec"].get("unschedulable")
+        done = scene.run(reassign_pod_cidrs_post_node_tasks=str(cut))
+        assert_refused(done, "cut.yml: a host that its tasks run on cannot be reached", "The node stays cordoned")
+        assert scene.node("h1")["spec"].get("unschedulable")
+        lease = scene.testbed.client.get(LEASE)["spec"]
+        assert lease["holderIdentity"] and lease["leaseDurationSeconds"] == 300
+        last = scene.start(reassign_pod_cidrs_post_node_tasks=str(fine), reassign_pod_cidrs_hook_seconds="1234")
+        wait_until(
+            "the Lease lasts for the task file",
+            lambda: scene.testbed.client.get(LEASE)["spec"]["leaseDurationSeconds"] == 1234,
+        )
+        assert_succeeded(last.finish())
+    assert scene.uids()["h1"] != before
+    scene.wait_healthy()
+
+
 def tell(run: SteppedRun, number: int) -> None:
     """Send a signal to ansible-playbook and to all that it has started."""
     os.kill(run.process.pid, number)
