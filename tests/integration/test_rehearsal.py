@@ -187,6 +187,10 @@ def test_a_live_cluster(tmp_path: Path) -> None:
             "pods run", lambda: sum(one["status"].get("phase") == "Running" for one in testbed.client.list(pods)) == 3
         )
         node = testbed.client.list(pods)[0]["spec"]["nodeName"]
+        # as a real one: a machine is behind it, and its kubelet says which
+        info = {"machineID": "5" * 32, "bootID": "b"}
+        testbed.client.patch(f"/api/v1/nodes/{node}/status", {"status": {"nodeInfo": info}})
+        testbed.client.patch(f"/api/v1/nodes/{node}", {"metadata": {"labels": {"type": None}}})
         before = testbed.client.list("/api/v1/nodes"), testbed.client.list(pods)
         variables = {
             **{"rehearse_kubeconfig": str(testbed.kubeconfig), "rehearse_work_dir": str(tmp_path / "w")},
@@ -205,6 +209,7 @@ def test_a_live_cluster(tmp_path: Path) -> None:
     report = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
     assert [one["name"] for one in report["blocked_budgets"]] == ["web"]
     assert report["outcome"] == "failed", report["failures"]
+    assert "is not empty after 3 seconds" in json.dumps(report["failures"]), report["failures"]
     assert "hunter2" not in (tmp_path / "saved.json").read_text(encoding="utf-8")
 
 
