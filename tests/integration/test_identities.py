@@ -108,9 +108,14 @@ def create_endpoint(testbed: Testbed, pod: str, uid: str, number: int) -> None:
     testbed.client.create(ENDPOINTS, body)
 
 
-def restarted(testbed: Testbed, **changes: Any) -> None:
-    """The operator again, with other settings, which cilium-config shows too."""
+def restarted(testbed: Testbed, *, without_identities: bool = False, **changes: Any) -> None:
+    """The operator again, with other settings, which cilium-config shows too.
+
+    Identities are taken away from under a stopped operator only: one that is deleted while it makes others stays away.
+    """
     testbed.cilium.stop()
+    for name in there(testbed) if without_identities else ():
+        testbed.client.delete(f"{IDENTITIES}/{name}")
     spec = dataclasses.replace(testbed.cilium.spec, **changes)
     testbed.cilium = CiliumOperator(testbed.directory, spec, testbed.control_plane)
     testbed.cilium.start()
@@ -277,10 +282,8 @@ def test_security_labels_are_those_that_the_operator_writes(cluster: Testbed) ->
     create_pod(cluster, "host", {"app": "host"}, hostNetwork=True)
     for number, labels in enumerate(FILTERS):
         if number:
-            restarted(cluster, config={"identity-management-mode": "operator", "labels": labels})
-        wait_until("the operator's work", lambda: "Starting resource worker" in cluster.cilium.log_tail(200))
-        for name in there(cluster):
-            cluster.client.delete(f"{IDENTITIES}/{name}")
+            config = {"identity-management-mode": "operator", "labels": labels}
+            restarted(cluster, without_identities=True, config=config)
         wait_until_labels_agree(cluster, labels)
     classes = by_class(audited(cluster))
     assert set(classes) == {"pending"}

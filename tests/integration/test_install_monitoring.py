@@ -184,10 +184,11 @@ def break_everything(testbed: Testbed) -> None:
 
 
 def mend_everything(testbed: Testbed) -> None:
-    """Start the operator, which removes what is left behind; take Nodes away."""
+    """Start the operator, which removes what is left behind; take Nodes away, so that the one that waits gets a block."""
     testbed.cilium.start_process()
     for number in range(3):
         testbed.client.delete(f"{NODES}/n{number}")
+    wait_until("no Node waits", lambda: all("podCIDR" in one["spec"] for one in testbed.client.list(NODES)))
 
 
 def test_alerts_fire_and_end(testbed: Testbed, prometheus: Prometheus) -> None:

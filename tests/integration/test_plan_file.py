@@ -71,7 +71,6 @@ class Planner:
         variables = {
             "kubeconfig": str(self.testbed.kubeconfig),
             "state_dir": str(self.folder / "state"),
-            "run_name": self.folder.name.replace("_", "-"),
             "accepted_risks": ["other-nodes-not-ready"],
             "settle_seconds": 1,
             "health_gate": False,
@@ -84,13 +83,14 @@ class Planner:
 
 @pytest.fixture
 def plan(testbed: Testbed, tmp_path: Path) -> Iterator[Planner]:
-    """One controller. The run that it has begun is over in the end: beside a living one none may start."""
+    """One controller. Nothing is left of the run that it has begun: the next one would go on with it, or not start."""
     made = Planner(testbed, tmp_path)
     yield made
-    leases = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
-    for lease in testbed.client.list(leases):
-        if lease["metadata"]["name"].startswith("podnet-upkeep-"):
-            testbed.client.delete(f"{leases}/{lease['metadata']['name']}")
+    for group, kind in (("/apis/coordination.k8s.io", "leases"), ("/api", "configmaps"), ("/api", "secrets")):
+        path = f"{group}/v1/namespaces/kube-system/{kind}"
+        for one in testbed.client.list(path):
+            if one["metadata"]["name"].startswith("podnet-upkeep-"):
+                testbed.client.delete(f"{path}/{one['metadata']['name']}")
 
 
 def writes(testbed: Testbed) -> int:
@@ -118,9 +118,7 @@ def test_plan_is_looked_at_and_then_holds(testbed: Testbed, plan: Planner) -> No
     time.sleep(2)  # heartbeats
     began = plan(plan_file=str(plan.path))
     assert began.returncode == 0, began.output
-    journal = testbed.client.get(
-        f"/api/v1/namespaces/kube-system/configmaps/podnet-upkeep-{plan.folder.name.replace('_', '-')}"
-    )
+    journal = testbed.client.get("/api/v1/namespaces/kube-system/configmaps/podnet-upkeep-reassign-pod-cidrs")
     run = json.loads(journal["data"]["run"])
     assert run["plan_digest"] == content["digest"] and run["plan"]["basis"] == content["basis"]
     assert plan(plan_digest=content["digest"]).returncode == 0

@@ -11,6 +11,7 @@ from typing import Any
 import jinja2
 import pytest
 import yaml
+from ansible.plugins.filter.core import to_bool
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.schedule_manifests import (
@@ -91,6 +92,7 @@ def rendered(name: str, **changes: Any) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(ROLE / "templates"), trim_blocks=True, undefined=jinja2.StrictUndefined
     )
+    environment.filters["bool"] = to_bool  # of Ansible; jinja2 has none
     return environment.get_template(name).render(
         {**values, **{f"install_schedule_{key}": one for key, one in changes.items()}}
     )
