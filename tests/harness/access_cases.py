@@ -28,6 +28,7 @@ from . import access_scenes, cleanup_scene, lone_node
 from .access_scenes import CONFIG, SYSTEM, Scene
 from .fault_proxy import FaultProxy
 from .playbook import PlaybookRun, run_playbook
+from .simulated_pods import wait_running
 from .waiting import wait_until
 
 ETCD_SECRET = "cilium-etcd-secrets"
@@ -300,7 +301,7 @@ def _stale_with_agent(testbed: Testbed, folder: Path) -> Mapping[str, Any]:
     owned = {"metadata": {"name": name, "ownerReferences": [cleanup_scene.OWNER]}, "spec": spec}
     testbed.client.create(cleanup_scene.PODS, owned)
     path = f"{cleanup_scene.PODS}/{name}"
-    wait_until("it runs", lambda: (testbed.client.get(path).get("status") or {}).get("phase") == "Running")
+    wait_running(testbed.client, path)
     testbed.client.patch(f"{path}/status", {"status": {"phase": "Failed", "containerStatuses": None}})
     return {**found, "ask_agents": True}
 

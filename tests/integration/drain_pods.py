@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.simulated_pods import wait_running
 from harness.waiting import wait_until
 from testbed import Testbed, objects
 from testbed.client import Client, ServerError
@@ -19,7 +20,6 @@ from testbed.client import Client, ServerError
 APPS, BATCH = "apps/v1", "batch/v1"
 FINALIZER = "testbed.podnet/held"
 DAEMONSET = "agent"
-LOOK_AGAIN_SECONDS = 10
 EMPTY_DIR: Mapping[str, Any] = {"emptyDir": {}}
 MEMORY_DIR = {"emptyDir": {"medium": "Memory"}}
 GRACE_OF_THE_EXPIRED, GRACE_OF_THE_FRESH = 1, 3600
@@ -175,30 +175,11 @@ def _status(kind: Kind) -> dict[str, Any]:
 def _settle(client: Client, path: str, kind: Kind, *, kwok: bool) -> None:
     """Give a pod its phase; with kwok it runs first, and only then it may be something else."""
     if kwok:
-        _run(client, path)
+        wait_running(client, path)
     client.patch(f"{path}/status", _status(kind))
     if kind.deleted is not None:
         body = {"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": kind.deleted}
         client.delete(path, body)
-
-
-def _run(client: Client, path: str) -> None:
-    """Wait until kwok lets a pod run; one that it has overlooked is seen again when its Node changes."""
-    asked = time.monotonic()
-
-    def runs() -> bool:
-        nonlocal asked
-        pod = client.get(path)
-        if pod["status"].get("phase") == "Running":
-            return True
-        if time.monotonic() - asked > LOOK_AGAIN_SECONDS:
-            asked = time.monotonic()
-            seen = {"metadata": {"annotations": {"testbed.local/looked-at": str(asked)}}}
-            client.patch(f"/api/v1/nodes/{pod['spec']['nodeName']}", seen)
-            client.patch(path, seen)
-        return False
-
-    wait_until(f"{path} runs", runs)
 
 
 def _is_ready(node: Mapping[str, Any]) -> bool:

@@ -20,6 +20,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal import co
 from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.bring_up import BroughtUp, bring_up
 from ansible_collections.podnet.upkeep.plugins.module_utils._rehearsal.plane import programs
 from harness.playbook import command, environment, run_playbook
+from harness.simulated_pods import wait_running
 from harness.waiting import wait_until
 from testbed import KwokSpec, Testbed, TestbedSpec, binaries
 
@@ -184,8 +185,11 @@ def test_a_live_cluster(tmp_path: Path) -> None:
         )
         pods = "/api/v1/namespaces/default/pods"
         wait_until(
-            "pods run", lambda: sum(one["status"].get("phase") == "Running" for one in testbed.client.list(pods)) == 3
+            "pods have a Node",
+            lambda: [bool(one["spec"].get("nodeName")) for one in testbed.client.list(pods)] == [True] * 3,
         )
+        for pod in testbed.client.list(pods):
+            wait_running(testbed.client, f"{pods}/{pod['metadata']['name']}")
         node = testbed.client.list(pods)[0]["spec"]["nodeName"]
         # as a real one: a machine is behind it, and its kubelet says which
         info = {"machineID": "5" * 32, "bootID": "b"}

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
+from harness.simulated_pods import wait_running
 from harness.waiting import wait_until
 from testbed import (
     CiliumOperatorSpec,
@@ -241,14 +242,15 @@ def test_controller_manager_is_visible_as_in_a_kubeadm_cluster(full: Testbed) ->
         return list(record.argv)
 
     assert shown()[1][1:] == running()[1:]
-    wait_until("the static pod runs", lambda: shown()[0]["status"]["phase"] == "Running")
+    static_pod = "/api/v1/namespaces/kube-system/pods/kube-controller-manager-cp1"
+    wait_running(full.client, static_pod)
     full.control_plane.restart_controller_manager(cluster_cidrs=("10.128.0.0/9",))
     assert "--cluster-cidr=10.128.0.0/9" in running()
     assert shown()[1][1:] == running()[1:]
     config = full.client.get("/api/v1/namespaces/kube-system/configmaps/kubeadm-config")
     assert yaml.safe_load(config["data"]["ClusterConfiguration"])["networking"]["podSubnet"] == "10.128.0.0/9"
     assert Testbed.attach(full.name).spec.control_plane.cluster_cidrs == ("10.128.0.0/9",)
-    wait_until("the static pod runs again", lambda: shown()[0]["status"]["phase"] == "Running")
+    wait_running(full.client, static_pod)
     node = full.client.get("/api/v1/nodes/cp1")
     assert "node-role.kubernetes.io/control-plane" in node["metadata"]["labels"]
 
