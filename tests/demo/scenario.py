@@ -8,12 +8,13 @@ cluster) and so holds four of them. Everything else fills the other four, and ho
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import time
 from typing import Any
 
 from harness import workload
 from testbed import ControlPlaneSpec, HostSpec, KwokSpec, Testbed, TestbedSpec, objects
-from testbed.hosts import drift
+from testbed.hosts import drift, wait_registered
 
 CLUSTER_CIDR = "10.121.0.0/21"
 BLOCKS = 8
@@ -53,6 +54,7 @@ def make_sick_without_hosts(testbed: Testbed) -> None:
 
 def make_sick(testbed: Testbed) -> None:
     """Bring the healthy testbed into the state above and wait until the controller-manager has said no to h3."""
+    _make_room(testbed)
     drift.make_drifted(testbed, DRIFTED, (DRIFTED_CIDR,))
     drift.unregister(testbed, WAITING)
     _fill_pool(testbed)
@@ -60,6 +62,23 @@ def make_sick(testbed: Testbed) -> None:
     _wait("pods run on the drifted host", lambda: len(workload.network_pods(testbed, DRIFTED)) > 1)
     drift.register(testbed, WAITING)
     _wait_for_refusal(testbed, WAITING)
+
+
+def _make_room(testbed: Testbed) -> None:
+    """Register h1 anew while its block is one that h2 is to hold: now and then the controller-manager leaves blocks out."""
+    held = ipaddress.ip_network(DRIFTED_CIDR)
+    while True:
+        _wait("h1 has a podCIDR", lambda: _pod_cidrs(testbed).get("h1"))
+        if not ipaddress.ip_network(_pod_cidrs(testbed)["h1"]).subnet_of(held):
+            return
+        drift.unregister(testbed, "h1")
+        drift.register(testbed, "h1")
+        wait_registered(testbed, "h1")
+
+
+def _pod_cidrs(testbed: Testbed) -> dict[str, str]:
+    nodes = testbed.client.list("/api/v1/nodes")
+    return {node["metadata"]["name"]: node["spec"].get("podCIDR", "") for node in nodes}
 
 
 def _fill_pool(testbed: Testbed) -> None:
@@ -75,10 +94,13 @@ def _fill_pool(testbed: Testbed) -> None:
 
 def _wait_for_refusal(testbed: Testbed, name: str) -> None:
     selector = f"involvedObject.kind=Node,involvedObject.name={name},reason=CIDRNotAvailable"
-    _wait(
-        f"the controller-manager refuses a block to {name}",
-        lambda: testbed.client.list("/api/v1/namespaces/default/events", params={"fieldSelector": selector}),
-    )
+    try:
+        _wait(
+            f"the controller-manager refuses a block to {name}",
+            lambda: testbed.client.list("/api/v1/namespaces/default/events", params={"fieldSelector": selector}),
+        )
+    except TimeoutError as error:
+        raise TimeoutError(f"{error}; podCIDRs: {_pod_cidrs(testbed)}") from error
 
 
 def _wait(what: str, condition: Any, seconds: float = 180) -> None:
