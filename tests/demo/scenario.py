@@ -66,10 +66,10 @@ def make_sick(testbed: Testbed) -> None:
 
 def _make_room(testbed: Testbed) -> None:
     """Register h1 anew while its block is one that h2 is to hold: now and then the controller-manager leaves blocks out."""
-    held = ipaddress.ip_network(DRIFTED_CIDR)
+    held = ipaddress.IPv4Network(DRIFTED_CIDR)
     while True:
         _wait("h1 has a podCIDR", lambda: _pod_cidrs(testbed).get("h1"))
-        if not ipaddress.ip_network(_pod_cidrs(testbed)["h1"]).subnet_of(held):
+        if not ipaddress.IPv4Network(_pod_cidrs(testbed)["h1"]).subnet_of(held):
             return
         drift.unregister(testbed, "h1")
         drift.register(testbed, "h1")
