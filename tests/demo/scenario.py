@@ -54,9 +54,10 @@ def make_sick_without_hosts(testbed: Testbed) -> None:
 
 def make_sick(testbed: Testbed) -> None:
     """Bring the healthy testbed into the state above and wait until the controller-manager has said no to h3."""
+    # the other way round, a block of h3 that h2 is to hold would be free again as soon as h3 is gone
+    drift.unregister(testbed, WAITING)
     _make_room(testbed)
     drift.make_drifted(testbed, DRIFTED, (DRIFTED_CIDR,))
-    drift.unregister(testbed, WAITING)
     _fill_pool(testbed)
     workload.deploy(testbed)
     _wait("pods run on the drifted host", lambda: len(workload.network_pods(testbed, DRIFTED)) > 1)
