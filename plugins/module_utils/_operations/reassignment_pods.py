@@ -17,11 +17,16 @@ from collections.abc import Mapping, Sequence
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import JsonObject, KubeClient
-from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import Object, condition, name_of, pod_cidrs
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import Object, name_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import ApiError
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.checked_plan import some
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cluster_preflight import Objection
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.drain_filters import controller_of, is_finished
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.node_places import (
+    addresses_for_pods,
+    claims_of,
+    takes_pods,
+)
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.placement import (
     Room,
     obstacle,
@@ -29,10 +34,7 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.placemen
     room_of,
     uncertain,
 )
-from ansible_collections.podnet.upkeep.plugins.module_utils._operations.scheduling import is_unschedulable
 
-#: Of a block, what no pod gets: network, broadcast and gateway (host-local on a bridge).
-_NOT_FOR_PODS = 3
 #: On so many Nodes with most room pods are placed together; any other one is tried for each pod alone.
 _ROOMS = 50
 _GRACE = 30
@@ -129,23 +131,11 @@ class Elsewhere:
             if not is_finished(pod):
                 pods.setdefault(str((pod.get("spec") or {}).get("nodeName") or ""), []).append(pod)
         rooms = [
-            room_of(node, pods.get(name_of(node), ()), self._addresses(node))
+            room_of(node, pods.get(name_of(node), ()), addresses_for_pods(node, self._context.ipam_model))
             for node in self._client.list("/api/v1/nodes")
-            if self._takes_pods(node)
+            if takes_pods(node, self._context.ipam_model)
         ]
         return sorted(rooms, key=lambda room: (-room.free.get("cpu", 0), -room.free.get("memory", 0), room.name))
-
-    def _takes_pods(self, node: Object) -> bool:
-        """Whether it is Ready, schedulable, not being deleted and, where Node.spec decides, has a podCIDR."""
-        has_addresses = bool(pod_cidrs(node)) or not self._context.ipam_model.node_spec_is_truth
-        usable = condition(node, "Ready") == "True" and not is_unschedulable(node)
-        return usable and has_addresses and not node["metadata"].get("deletionTimestamp")
-
-    def _addresses(self, node: Object) -> int | None:
-        """How many pods its podCIDRs have addresses for; None where they do not decide."""
-        if not self._context.ipam_model.node_spec_is_truth:
-            return None
-        return min((max(0, cidr.num_addresses - _NOT_FOR_PODS) for cidr in pod_cidrs(node)), default=0)
 
     def _volumes(self, pods: Sequence[JsonObject]) -> tuple[dict[str, list[Object]], list[str]]:
         """PersistentVolumes of each pod by its uid, and pods of which they may not be read."""
@@ -153,7 +143,7 @@ class Elsewhere:
         unread = []
         for pod in pods:
             try:
-                volumes = [self._volume(str(pod["metadata"].get("namespace")), claim) for claim in _claims(pod)]
+                volumes = [self._volume(str(pod["metadata"].get("namespace")), claim) for claim in claims_of(pod)]
             except ApiError as error:
                 if error.status != 403:
                     raise
@@ -168,16 +158,6 @@ class Elsewhere:
         found = self._client.find(f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{claim}")
         name = ((found or {}).get("spec") or {}).get("volumeName")
         return self._client.find(f"/api/v1/persistentvolumes/{name}") if name else None
-
-
-def _claims(pod: Mapping[str, t.Any]) -> list[str]:
-    found = []
-    for volume in (pod.get("spec") or {}).get("volumes") or ():
-        if volume.get("ephemeral"):
-            found.append(f"{pod['metadata']['name']}-{volume['name']}")
-        elif (volume.get("persistentVolumeClaim") or {}).get("claimName"):
-            found.append(str(volume["persistentVolumeClaim"]["claimName"]))
-    return found
 
 
 def _finalizers(pod: Mapping[str, t.Any]) -> list[str]:

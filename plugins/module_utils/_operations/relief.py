@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from ansible_collections.podnet.upkeep.plugins.module_utils._checks.context import Context
 from ansible_collections.podnet.upkeep.plugins.module_utils._client import KubeClient
-from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import Object, condition, name_of, pod_cidrs
+from ansible_collections.podnet.upkeep.plugins.module_utils._cluster.state import Object, condition, name_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.provider import deletion_refusals, is_control_plane
 from ansible_collections.podnet.upkeep.plugins.module_utils._domain.provider_name import provider_of
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import InputError
@@ -36,6 +36,11 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.drain_fi
     is_finished,
     is_mirror,
 )
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.node_places import (
+    addresses_for_pods,
+    claims_of,
+    takes_pods,
+)
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.placement import (
     Room,
     place,
@@ -46,9 +51,6 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._operations.placemen
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.retirement import Retirement
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.retirement_preflight import LeavingHost
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.scheduling import is_unschedulable, uid_of
-
-#: Of a block, what no pod gets: network, broadcast and gateway (host-local on a bridge).
-_NOT_FOR_PODS = 3
 
 
 @dataclass(frozen=True)
@@ -163,19 +165,16 @@ class Relief:
         return found
 
     def _moves(self, pods: Sequence[Object], leaving: Collection[str]) -> list[dict[str, str]]:
-        rooms = [self._room(name) for name in sorted(self._nodes) if name not in leaving and self._takes_pods(name)]
+        rooms = [
+            self._room(name)
+            for name in sorted(self._nodes)
+            if name not in leaving and takes_pods(self._nodes[name], self._context.ipam_model)
+        ]
         placed = place(pods, rooms, {str(pod["metadata"].get("uid")): self._volumes_of(pod) for pod in pods})
         return [
             {"pod": _reference(pod), "to": name, "why": why}
             for pod, name, why in sorted(placed, key=lambda one: _reference(one[0]))
         ]
-
-    def _takes_pods(self, name: str) -> bool:
-        """Whether it is Ready, schedulable, not being deleted and, where Node.spec decides, has a podCIDR."""
-        node = self._nodes[name]
-        usable = condition(node, "Ready") == "True" and not is_unschedulable(node)
-        has_addresses = bool(self._context.node_cidrs.get(name)) or not self._context.ipam_model.node_spec_is_truth
-        return usable and has_addresses and not node["metadata"].get("deletionTimestamp")
 
     def _room(self, name: str) -> Room:
         """A room to fill: the one of the cluster as it is stays as it is, and is counted once."""
@@ -184,22 +183,13 @@ class Relief:
         return self._rooms[name].copy()
 
     def _counted_room(self, name: str) -> Room:
-        node, addresses = self._nodes[name], None
-        if self._context.ipam_model.node_spec_is_truth:
-            cidrs = pod_cidrs(node)
-            addresses = min((max(0, cidr.num_addresses - _NOT_FOR_PODS) for cidr in cidrs), default=0)
-        return room_of(node, self._pods.get(name, ()), addresses)
+        node = self._nodes[name]
+        return room_of(node, self._pods.get(name, ()), addresses_for_pods(node, self._context.ipam_model))
 
     def _volumes_of(self, pod: Object) -> list[Object]:
-        found = []
-        for volume in (pod.get("spec") or {}).get("volumes") or ():
-            claim = (volume.get("persistentVolumeClaim") or {}).get("claimName")
-            if volume.get("ephemeral"):
-                claim = f"{pod['metadata']['name']}-{volume['name']}"
-            bound = self._volumes.get((str(pod["metadata"].get("namespace")), str(claim or "")))
-            if bound is not None:
-                found.append(bound)
-        return found
+        namespace = str(pod["metadata"].get("namespace"))
+        bound = (self._volumes.get((namespace, claim)) for claim in claims_of(pod))
+        return [one for one in bound if one is not None]
 
     def _warnings(self, pods: Sequence[Object]) -> list[str]:
         doubtful = [f"{_reference(pod)} ({', '.join(uncertain(pod))})" for pod in pods if uncertain(pod)]
