@@ -91,7 +91,7 @@ def prepare(node: Mapping[str, t.Any], question: HostQuestion, *, kubelet_runs: 
     one sentence when this is another machine, or when its kubelet might not come back; InputError for a damaged report.
     """
     report = report_of(question)
-    _require_root(question.host, report)
+    require_root(question.host, report, "reassign_pod_cidrs_become")
     try:
         unit = choose(report, question.host, question.unit)
     except UnitError as error:
@@ -113,12 +113,15 @@ def prepare(node: Mapping[str, t.Any], question: HostQuestion, *, kubelet_runs: 
     return HostSteps(unit, report.crictl_command or "crictl", cleanup)
 
 
-def _require_root(host: str, report: HostReport) -> None:
-    """Who could read the host may still not stop its kubelet, and that would be seen only when the node is drained."""
+def require_root(host: str, report: HostReport, option: str) -> None:
+    """Who could read the host may still not stop its kubelet, and that would be seen only when the node is drained.
+
+    ``option`` of the role lets the user become root. Raises RefusedError.
+    """
     if report.user_id not in ("", _ROOT):
         raise RefusedError(
             f"Host {host} was read by a user who is not root (its number is {report.user_id}), so the kubelet there could not be "
-            "stopped; log in as root, or let the user become root (reassign_pod_cidrs_become: true)."
+            f"stopped; log in as root, or let the user become root ({option}: true)."
         )
 
 

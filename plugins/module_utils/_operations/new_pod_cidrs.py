@@ -20,10 +20,9 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.cluster_cidr
     parse,
 )
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.before_image import pod_cidrs_of
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.checked_plan import some
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cluster_preflight import Objection
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.pod_cidr_validation import faults
-
-_MOST = 5
 
 
 @dataclass(frozen=True)
@@ -94,8 +93,7 @@ def _competing(context: Context, name: str, chosen: Sequence[str]) -> list[Objec
         takers = waiting if reaches else []
     if not takers:
         return []
-    names = sorted(map(name_of, takers))
-    who = f"{', '.join(names[:_MOST])}{f' and {len(names) - _MOST} more' if len(names) > _MOST else ''}"
+    who = some(sorted(map(name_of, takers)))
     sure = bool(objects) or settings.allocate_node_cidrs is True
     reason = (
         f"Node {name}: Nodes without podCIDR wait for one ({who}), and {'an' if sure else 'if there is an'} allocator"

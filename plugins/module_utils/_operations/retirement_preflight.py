@@ -19,9 +19,8 @@ from ansible_collections.podnet.upkeep.plugins.module_utils._domain.kubelet_unit
 from ansible_collections.podnet.upkeep.plugins.module_utils._errors import RefusedError
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations import cluster_preflight
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.cluster_preflight import Objection
+from ansible_collections.podnet.upkeep.plugins.module_utils._operations.host_readiness import require_root
 from ansible_collections.podnet.upkeep.plugins.module_utils._operations.machine_identity import HostIdentity, verify
-
-_ROOT = "0"
 
 
 @dataclass(frozen=True)
@@ -62,11 +61,7 @@ def _unit(node: Object, leaving: LeavingHost) -> str:
         report = parse(leaving.text)
     except HostReportError as error:
         raise HostReportError(f"What was read on host {leaving.host} cannot be used: {error}") from error
-    if report.user_id not in ("", _ROOT):
-        raise RefusedError(
-            f"Host {leaving.host} was read by a user who is not root (its number is {report.user_id}), so the kubelet there could "
-            "not be stopped; log in as root, or let the user become root (retire_nodes_become: true)"
-        )
+    require_root(leaving.host, report, "retire_nodes_become")
     verify(
         node,
         HostIdentity(leaving.host, report.machine_id, report.boot_id),  # its certificate is not needed any more
